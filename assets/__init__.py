@@ -1,0 +1,1 @@
+"""What exists: one module per group of assets, each with its checks beside it."""

@@ -1,0 +1,1 @@
+"""When to run: what starts jobs by itself."""

@@ -1,0 +1,6 @@
+"""The library: everything that decides or computes. It knows neither Dagster nor Litestar.
+
+The rooms, in the order data flows: `records`, `settings`, `errors`, `deployment`, `artifacts`, `collection`,
+`warehouse`, `cleaning`, `features`, `datasets`, `training`, `evaluation`, `registry`, `serving`, `rag`,
+`monitoring`, and `standins` (what the console stores for Opik and Comet).
+"""

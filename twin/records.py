@@ -1,0 +1,253 @@
+"""The domain's types. Ids are deterministic, so writing a record twice is writing it once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+import uuid
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "NAMESPACE",
+    "Author",
+    "Chunk",
+    "CleanedDocument",
+    "Document",
+    "EmbeddedChunk",
+    "InstructSample",
+    "Interaction",
+    "ModelVersion",
+    "Passage",
+    "Rejected",
+    "Source",
+    "chunk_id",
+    "content_hash",
+    "document_id",
+    "slug",
+    "utcnow",
+]
+
+NAMESPACE = uuid.UUID("5d6bfa4e-52c1-5b3d-9a57-6c3f2f1f9a10")
+"""The uuid5 namespace of every id. Changing it makes every stored id a stranger."""
+
+DocumentKind = Literal["article", "post", "repository"]
+Split = Literal["train", "test"]
+
+
+def document_id(location: str) -> str:
+    """The id of the document at a canonical location (an absolute URL or path)."""
+    return str(uuid.uuid5(NAMESPACE, location))
+
+
+def chunk_id(document: str, revision: int, ordinal: int) -> str:
+    """The id of the `ordinal`-th chunk of one revision of a document."""
+    return str(uuid.uuid5(NAMESPACE, f"{document}/{revision}/{ordinal}"))
+
+
+def content_hash(*parts: str | None) -> str:
+    """sha256 over the parts in order, each length-prefixed so that no two lists collide by concatenation."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = (part or "").encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def slug(name: str) -> str:
+    """A name as an id: lower-case ASCII words joined by hyphens; names without ASCII fall back to a hash."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")
+    return words or hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+class Author(msgspec.Struct, frozen=True, kw_only=True):
+    """A person whose voice the twin has."""
+
+    name: str
+
+    @property
+    def id(self) -> str:
+        return slug(self.name)
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A place that documents come from."""
+
+    kind: Literal["folder", "jsonl", "repository", "article"]
+    location: str
+    """Canonical: an absolute path or URL."""
+    author: str | None = None
+    """Whose documents they are, where a document does not say so itself."""
+
+    @property
+    def id(self) -> str:
+        return document_id(f"source:{self.kind}:{self.location}")
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document as collected: its text is markdown with the author's structure kept."""
+
+    id: str
+    url: str
+    """The canonical location, and what citations point to."""
+    source_id: str
+    author: str
+    title: str
+    content: str
+    kind: DocumentKind = "article"
+    platform: str = "file"
+    """Where it was published: a host name, or `file`."""
+    published_at: datetime | None = None
+    language: str | None = None
+    revision: int = 1
+    """Counts the changes of the content, from 1."""
+
+    @property
+    def hash(self) -> str:
+        """Changes exactly when something that a reader or a model sees changes."""
+        published = self.published_at.isoformat() if self.published_at else None
+        return content_hash(
+            self.title,
+            self.content,
+            self.author,
+            self.url,
+            self.kind,
+            self.platform,
+            published,
+            self.language,
+        )
+
+
+class CleanedDocument(Document, frozen=True, kw_only=True):
+    """A document after cleaning: boilerplate gone, secrets and personal data replaced by typed placeholders."""
+
+    raw_hash: str
+    """`Document.hash` of what was cleaned."""
+    redactions: dict[str, int] = {}
+    """How many of each kind were replaced, for example `{"EMAIL": 2}`; the values themselves are never kept."""
+    duplicate_of: str | None = None
+    """The id of the canonical document when this is a copy; copies go no further."""
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage of a document that fits the embedding model's input whole."""
+
+    id: str
+    document_id: str
+    revision: int
+    ordinal: int
+    text: str
+    heading_path: list[str] = []
+    """The headings above the passage, outermost first."""
+    token_count: int
+    """Tokens of `embedding_text`, special tokens included."""
+    title: str
+    url: str
+    author: str
+    kind: DocumentKind = "article"
+    platform: str = "file"
+    published_at: datetime | None = None
+
+    @property
+    def embedding_text(self) -> str:
+        """What is embedded and searched: the passage under its title and headings."""
+        context = " > ".join(dict.fromkeys([self.title, *self.heading_path]))
+        return f"{context}\n\n{self.text}" if context else self.text
+
+
+class EmbeddedChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """The vector of one chunk. The chunk itself stays in the chunks dataset."""
+
+    chunk_id: str
+    document_id: str
+    text_hash: str
+    """`content_hash(embedding_text)`: what the vector was computed from."""
+    vector: list[float]
+    """Unit length, float32."""
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A retrieved chunk with its rank's score."""
+
+    chunk_id: str
+    document_id: str
+    text: str
+    heading_path: list[str]
+    title: str
+    url: str
+    author: str
+    score: float
+    """Relevance; higher is better. Comparable within one answer."""
+    similarity: float | None = None
+    """Cosine similarity to the question, -1 to 1, where dense retrieval found it."""
+
+
+class InstructSample(msgspec.Struct, frozen=True, kw_only=True):
+    """An instruction, and the author's own passage that answers it."""
+
+    id: str
+    instruction: str
+    answer: str
+    author: str
+    document_id: str
+    chunk_id: str
+    split: Split
+    context: list[str] = []
+    """Passages shown in the prompt, in the serving prompt's format; empty for a sample without retrieval."""
+    writer: str
+    """The model that wrote the instruction."""
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in the model registry."""
+
+    name: str
+    version: str
+    """Semantic, for example `1.3.0`."""
+    status: str
+    """`Development`, `Production`, ... : Comet's single status of a version."""
+    tags: list[str] = []
+    review: Literal["none", "pending", "approved", "rejected"] = "none"
+    """Where the request to move to `Production` stands."""
+    manifest: dict = {}
+    """The small JSON that was registered: uri, sha256, dataset_version, base_model, hyperparameters, scores."""
+    created_at: datetime | None = None
+
+
+class Interaction(msgspec.Struct, frozen=True, kw_only=True):
+    """One question and what became of it. Written to MongoDB by the app, whatever happens to its trace."""
+
+    id: str
+    trace_id: str
+    created_at: datetime
+    question: str
+    author: str | None
+    answer: str
+    status: Literal["answered", "nothing_found", "refused", "interrupted", "failed"]
+    passages: list[Passage] = []
+    model_version: str | None = None
+    index_generation: str | None = None
+    usage: dict[str, int] = {}
+    """`prompt_tokens`, `completion_tokens`."""
+    timings: dict[str, float] = {}
+    """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`."""
+    error: str | None = None
+
+
+def utcnow() -> datetime:
+    """The default clock; everything that needs the time takes one as an argument."""
+    return datetime.now(UTC)
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that collection did not bring in, and why."""
+
+    url: str
+    reason: str
+    refused: bool
+    """True when we decided not to take it; False when it could not be fetched or read."""

