@@ -1,1 +1,1 @@
-"""HTTP programs: `app.rag` (the twin), `app.inference` (the model container), `app.console` (traces, registry, review)."""
+"""HTTP programs: `app.rag` (the twin), `app.inference` (the model container), `app.console` (traces, registry)."""

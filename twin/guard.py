@@ -42,9 +42,7 @@ def main() -> int:
             signal_group(child, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, forward)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the parent too, and the parent stops us in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, and the parent stops us in order
     threading.Thread(target=watch_lifeline, daemon=True).start()
     code = child.wait()
     signal_group(child, signal.SIGKILL)

@@ -31,7 +31,7 @@ __all__ = [
 
 
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
 
 class HomeSettings(_Settings):
@@ -184,9 +184,7 @@ class SourceSettings(_Settings):
     """The longest wait for one web page."""
     allow_private_addresses: bool = Field(False, validation_alias="COLLECTION_ALLOW_PRIVATE_ADDRESSES")
     """Whether URLs may lead to private, loopback or link-local addresses."""
-    user_agent: str = Field(
-        "llm-twin/0.1 (+https://example.com/llm-twin)", validation_alias="COLLECTION_USER_AGENT"
-    )
+    user_agent: str = Field("llm-twin/0.1 (+https://example.com/llm-twin)", validation_alias="COLLECTION_USER_AGENT")
     """What web servers are told; put a page of yours with a contact in it."""
     max_vanished_share: float = Field(0.5, validation_alias="COLLECTION_MAX_VANISHED_SHARE", gt=0, le=1)
     """When more than this share of a source's documents vanishes at once, nothing is removed until confirmed."""
