@@ -1,0 +1,168 @@
+"""The artifact store keeps datasets in step with their inputs, and never shows a half-written one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from twin.artifacts import ArtifactStore
+from twin.errors import ArtifactError
+from twin.parquet import from_table, to_table
+from twin.records import Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    document_id: str
+    text: str
+
+
+class Upstream:
+    """Documents that a test edits; it counts what is derived from them."""
+
+    def __init__(self, documents: dict[str, str]) -> None:
+        self.documents = documents
+        self.derived: list[str] = []
+        self.fails_at: str | None = None
+
+    def derive(self, ids: Sequence[str]):
+        for key in ids:
+            if key == self.fails_at:
+                raise RuntimeError("the power went out")
+            self.derived.append(key)
+            words = self.documents[key].split()
+            yield key, [Row(id=f"{key}/{n}", document_id=key, text=word) for n, word in enumerate(words)]
+
+
+def texts(dataset) -> list[tuple[str, str]]:
+    return sorted((row.document_id, row.text) for row in dataset.rows())
+
+
+def expected(documents: dict[str, str]) -> list[tuple[str, str]]:
+    return sorted((key, word) for key, text in documents.items() for word in text.split())
+
+
+def test_only_what_changed_is_derived_again(tmp_path: Path) -> None:
+    upstream = Upstream({f"d{n}": f"one two {n}" for n in range(40)})
+    dataset = ArtifactStore(str(tmp_path)).dataset("rows", Row)
+    first = dataset.sync(upstream.documents, upstream.derive)
+    assert (first.added, first.rows) == (40, 120)
+
+    upstream.derived.clear()
+    upstream.documents["d3"] = "changed"
+    del upstream.documents["d4"]
+    upstream.documents["new"] = "fresh text"
+    second = dataset.sync(upstream.documents, upstream.derive)
+
+    assert sorted(upstream.derived) == ["d3", "new"]
+    assert (second.added, second.changed, second.removed, second.unchanged) == (1, 1, 1, 38)
+    assert second.data_version != first.data_version
+    assert texts(dataset) == expected(upstream.documents)
+
+
+def test_an_unchanged_sync_writes_nothing_and_keeps_its_version(tmp_path: Path) -> None:
+    upstream = Upstream({"a": "x y", "b": "z"})
+    dataset = ArtifactStore(str(tmp_path)).dataset("rows", Row)
+    first = dataset.sync(upstream.documents, upstream.derive)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+
+    second = dataset.sync(upstream.documents, upstream.derive)
+
+    assert second.is_noop
+    assert second.data_version == first.data_version == dataset.data_version
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_an_interrupted_sync_shows_the_old_dataset_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    upstream = Upstream({f"d{n}": f"old {n}" for n in range(40)})
+    dataset = ArtifactStore(str(tmp_path)).dataset("rows", Row)
+    dataset.sync(upstream.documents, upstream.derive)
+    before = dict(upstream.documents)
+    upstream.documents = {key: text.replace("old", "new") for key, text in before.items()}
+
+    upstream.derived.clear()
+    upstream.fails_at = "d7"
+    with pytest.raises(RuntimeError, match="power"):
+        dataset.sync(upstream.documents, upstream.derive)
+    assert texts(dataset) == expected(before)
+    done_before_the_failure = len(upstream.derived)
+
+    upstream.derived.clear()
+    upstream.fails_at = None
+    report = dataset.sync(upstream.documents, upstream.derive)
+    assert texts(dataset) == expected(upstream.documents)
+    assert report.changed == 40
+    assert len(upstream.derived) < 40, "shards that were finished before the failure are not derived again"
+    assert done_before_the_failure > 0
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=st.lists(st.dictionaries(st.sampled_from("abcdefgh"), st.text("xyz ", max_size=8)), max_size=4))
+def test_after_any_edits_the_dataset_equals_what_its_inputs_give(tmp_path_factory, steps) -> None:
+    dataset = ArtifactStore(str(tmp_path_factory.mktemp("store"))).dataset("rows", Row)
+    for documents in steps:
+        report = dataset.sync(documents, Upstream(documents).derive)
+        assert texts(dataset) == expected(documents)
+        assert report.rows == dataset.count()
+        assert dataset.fingerprints() == documents
+
+
+def test_a_chunk_survives_the_way_through_parquet() -> None:
+    chunk = Chunk(
+        id="c", document_id="d", revision=2, ordinal=0, text="naïve 🙂\ntext", heading_path=["A", "B"], token_count=9,
+        title="T", url="https://example.com", author="Ada", published_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )  # fmt: skip
+    bare = Chunk(
+        id="e", document_id="d", revision=1, ordinal=1, text="", token_count=0, title="", url="", author=""
+    )  # fmt: skip
+    assert from_table(to_table([chunk, bare], Chunk), Chunk) == [chunk, bare]
+
+
+def test_a_stored_folder_comes_back_verified(tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    (source / "sub").mkdir(parents=True)
+    (source / "weights.bin").write_bytes(b"\x00" * 100)
+    (source / "sub" / "config.json").write_text("{}")
+    store = ArtifactStore(str(tmp_path / "store"))
+
+    manifest = store.put_folder("models/one", source)
+
+    assert sorted(manifest.files) == ["sub/config.json", "weights.bin"]
+    folder = store.get_folder("models/one")
+    assert (folder / "weights.bin").read_bytes() == b"\x00" * 100
+    (folder / "weights.bin").write_bytes(b"\x01" * 100)
+    with pytest.raises(ArtifactError, match=r"weights\.bin is missing or not what was stored"):
+        store.get_folder("models/one")
+
+
+def test_a_folder_that_was_not_stored_whole_is_not_there(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path))
+    (tmp_path / "folders" / "half").mkdir(parents=True)
+    (tmp_path / "folders" / "half" / "weights.bin").write_bytes(b"1")
+    assert not store.exists("half")
+    with pytest.raises(ArtifactError, match="no folder 'half'"):
+        store.get_folder("half")
+
+
+def test_a_remote_store_works_the_same_through_fsspec(tmp_path: Path) -> None:
+    store = ArtifactStore("memory://twin-artifacts-test", cache=tmp_path / "cache")
+    upstream = Upstream({"a": "x y", "b": "z"})
+    store.dataset("rows", Row).sync(upstream.documents, upstream.derive)
+    assert texts(store.dataset("rows", Row)) == expected(upstream.documents)
+
+    source = tmp_path / "model"
+    source.mkdir()
+    (source / "weights.bin").write_bytes(b"42")
+    store.put_folder("m", source)
+    assert (store.get_folder("m") / "weights.bin").read_bytes() == b"42"
+    store.delete_folder("m")
+    assert not store.exists("m")
