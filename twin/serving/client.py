@@ -1,0 +1,305 @@
+"""A client of any server that speaks OpenAI's chat-completions schema, with our errors and cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+
+from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
+from twin.serving.sse import EventParser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+
+__all__ = ["ChatClient", "Completion", "Delta", "Message", "Usage"]
+
+Message = dict[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": text}`."""
+
+CONNECT_SECONDS = 5.0
+DONE = "[DONE]"
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What an answer cost."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+    """`stop` when the model ended by itself, `length` when it reached `max_tokens`."""
+    model: str
+    """The model's name as the server tells it; for our own server `name@version`."""
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an answer. The last one has no text and carries `finish_reason`, `usage` and `model`."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+
+
+class _ChunkDelta(msgspec.Struct):
+    content: str | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _ChunkDelta = msgspec.field(default_factory=_ChunkDelta)
+    message: _Message = msgspec.field(default_factory=_Message)
+    finish_reason: str | None = None
+
+
+class _Reply(msgspec.Struct):
+    """A whole reply or one chunk of a stream: what we read of it."""
+
+    choices: list[_Choice] = []
+    usage: Usage | None = None
+    model: str | None = None
+    error: Any = None
+
+
+class ChatClient:
+    """Chat completions over HTTP. Safe to share between threads and tasks; connections are pooled.
+
+    `base_url` is a model container (`http://host:port`, asked at `/invocations`) or an OpenAI-compatible API
+    (`https://host/v1`, asked at `/chat/completions`). `timeout` is the longest wait, in seconds, for the next bytes.
+
+    Raises, from every method that generates:
+        InputError: The server refused the request as wrong (4xx); carries its message.
+        Overloaded: The server's queue is full; try again later.
+        ModelUnavailable: No answer: not reachable, timed out, failed (5xx), or it refused the key.
+        GenerationInterrupted: The answer broke off in the middle.
+    """
+
+    def __init__(
+        self, base_url: str, *, model: str | None = None, api_key: str | None = None, timeout: float = 60.0
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.model = model
+        self.timeout = timeout
+        self._url = f"{self.base_url}/{'chat/completions' if self.base_url.endswith('/v1') else 'invocations'}"
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._timeouts = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
+        # A proxy from the environment must not be asked for this machine's own servers.
+        self._trust_env = not _is_loopback(self.base_url)
+        self._sync = httpx.Client(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+        self._async: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
+
+    def __repr__(self) -> str:
+        return f"ChatClient({self.base_url!r}, model={self.model!r})"
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+    ) -> Completion:
+        """The whole answer to `messages`."""
+        body = self._body(messages, max_tokens, temperature, seed, stop)
+        with self._as_our_errors():
+            response = self._sync.post(self._url, json=body)
+        return self._completion(response)
+
+    async def acomplete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+    ) -> Completion:
+        """The whole answer to `messages`. Cancelling the task stops the generation."""
+        body = self._body(messages, max_tokens, temperature, seed, stop)
+        with self._as_our_errors():
+            response = await self._client().post(self._url, json=body)
+        return self._completion(response)
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+    ) -> AsyncGenerator[Delta]:
+        """The answer to `messages` as it is generated. Closing the generator stops the generation."""
+        body = self._body(messages, max_tokens, temperature, seed, stop)
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        started = False
+        try:
+            async with self._client().stream("POST", self._url, json=body) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise self._refusal(response)
+                async with contextlib.aclosing(self._deltas(response)) as deltas:
+                    async for delta in deltas:
+                        started = True
+                        yield delta
+        except httpx.HTTPError as error:
+            if started:
+                raise self._interrupted(repr(error)) from error
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        """Closes the connections of the synchronous half."""
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        self._sync.close()
+        if self._async is not None:
+            _, client = self._async
+            self._async = None
+            await client.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        """The asynchronous half's pool. Its connections belong to one event loop, so another loop gets another pool."""
+        loop = asyncio.get_running_loop()
+        if self._async is None or self._async[0] is not loop:
+            pool = httpx.AsyncClient(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+            self._async = loop, pool
+        return self._async[1]
+
+    def _body(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        temperature: float,
+        seed: int | None,
+        stop: Sequence[str] | None,
+    ) -> dict[str, Any]:
+        optional: Mapping[str, Any] = {"model": self.model, "seed": seed, "stop": list(stop) if stop else None}
+        return {
+            "messages": list(messages),
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+    async def _deltas(self, response: httpx.Response) -> AsyncGenerator[Delta]:
+        """The pieces of a streamed reply; the last has the finish reason and the usage, however the server splits them.
+
+        A stream that ends without a finish reason was cut off, whether or not the connection was closed politely.
+        """
+        parser = EventParser()
+        finish_reason, usage, model = None, None, self.model
+        async for chunk in response.aiter_bytes():
+            for data in parser.feed(chunk):
+                if data == DONE:
+                    continue
+                reply = self._decoded(data)
+                finish_reason = next((c.finish_reason for c in reply.choices if c.finish_reason), finish_reason)
+                usage, model = reply.usage or usage, reply.model or model
+                for choice in reply.choices:
+                    if choice.delta.content:
+                        yield Delta(text=choice.delta.content)
+        if finish_reason is None:
+            raise self._interrupted("the stream ended without a finish reason")
+        yield Delta(finish_reason=finish_reason, usage=usage, model=model)
+
+    def _decoded(self, data: str) -> _Reply:
+        try:
+            reply = msgspec.json.decode(data, type=_Reply)
+        except msgspec.DecodeError as error:
+            raise self._interrupted(f"{error}: {data[:200]}") from error
+        if reply.error is not None:
+            raise self._interrupted(f"the server said: {reply.error}")
+        return reply
+
+    def _completion(self, response: httpx.Response) -> Completion:
+        if response.is_error:
+            raise self._refusal(response)
+        try:
+            reply = msgspec.json.decode(response.content, type=_Reply)
+            choice = reply.choices[0]
+        except (msgspec.DecodeError, IndexError) as error:
+            raise ModelUnavailable(
+                f"{self._url} does not answer as a chat-completions server. Check the URL.", detail=response.text[:500]
+            ) from error
+        usage = reply.usage or Usage()
+        return Completion(
+            text=choice.message.content or "",
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            finish_reason=choice.finish_reason or "stop",
+            model=reply.model or self.model or "",
+        )
+
+    def _refusal(self, response: httpx.Response) -> InputError | Overloaded | ModelUnavailable:
+        """The error that an HTTP status means."""
+        status, said = response.status_code, _message_of(response)
+        retry_after = response.headers.get("Retry-After")
+        if status == 429 or (status == 503 and retry_after):
+            when = f"in {retry_after} s" if retry_after else "later"
+            return Overloaded(f"The model at {self.base_url} is busy. Try again {when}.", detail=said)
+        if status in (401, 403):
+            return ModelUnavailable(f"The model at {self.base_url} refused our key. Set its API key.", detail=said)
+        if status < 500:
+            return InputError(f"The model refused the request: {said}")
+        return ModelUnavailable(f"The model at {self.base_url} failed with status {status}: {said}")
+
+    @contextlib.contextmanager
+    def _as_our_errors(self) -> Generator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: httpx.HTTPError) -> ModelUnavailable:
+        if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
+            what = f"did not answer within {self.timeout:.0f} s"
+        else:
+            what = "does not answer"
+        return ModelUnavailable(
+            f"The model at {self.base_url} {what}. See whether it runs: `llm-twin endpoint status`.",
+            detail=repr(error),
+        )
+
+    def _interrupted(self, detail: str) -> GenerationInterrupted:
+        return GenerationInterrupted(
+            f"The model at {self.base_url} stopped in the middle of the answer. Ask again.", detail=detail
+        )
+
+
+def _message_of(response: httpx.Response) -> str:
+    """The server's own words about an error: OpenAI's `{"error": {"message": ...}}`, or the text of the body."""
+    with contextlib.suppress(ValueError):
+        body = response.json()
+        error = body.get("error", body) if isinstance(body, dict) else body
+        if isinstance(error, dict):
+            return str(error.get("message") or error.get("detail") or error)
+        return str(error)
+    return response.text[:500]
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx.URL(url).host
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
