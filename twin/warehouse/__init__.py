@@ -1,0 +1,1 @@
+"""MongoDB: documents with their revisions and tombstones, sources, outcomes of collection, and interactions."""
