@@ -1,0 +1,165 @@
+"""The console's HTTP server: what it serves, what its handlers share, and how errors become answers."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from app.console import layout, opik, pages_traces
+from twin.errors import InputError, ServiceUnavailable, TwinError, UnknownName, WarehouseUnavailable
+from twin.standins.opik import TraceStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from litestar.types import ControllerRouterHandler
+
+__all__ = ["ROUTE_HANDLERS", "create_app"]
+
+logger = logging.getLogger(__name__)
+
+ROUTE_HANDLERS: list[ControllerRouterHandler] = [
+    *opik.route_handlers,
+    *pages_traces.route_handlers,
+]
+"""Everything the console serves besides its health; each module of pages or protocol adds its list here."""
+
+PREPARATIONS = (TraceStore.prepare,)
+"""Called with the database once it answers, to make indexes; idempotent."""
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""The default; a handler that takes files sets its own."""
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+MACHINE_PATHS = ("/opik/", "/comet/", "/api/", "/health/")
+"""Under these, errors are JSON; elsewhere they are pages."""
+
+
+def create_app(
+    mongo_uri: str, database: str, reviewer_token: str | None = None, *, timeout_seconds: float = 5.0
+) -> Litestar:
+    """The console over one MongoDB database. Connects when it starts to serve, not before.
+
+    Handlers may ask for `database` (an `AsyncDatabase`) and `reviewer_token` (None: nobody can approve).
+    """
+
+    @asynccontextmanager
+    async def connected(app: Litestar) -> AsyncGenerator[None, None]:
+        milliseconds = int(timeout_seconds * 1_000)
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            mongo_uri, serverSelectionTimeoutMS=milliseconds, appname="llm-twin-console", tz_aware=True
+        )
+        app.state.database = client[database]
+        app.state.prepared = False
+        try:
+            await prepare(app)
+        except PyMongoError as error:
+            logger.warning("MongoDB does not answer yet, so the console is not ready: %s", error)
+        yield
+        await client.close()
+
+    return Litestar(
+        route_handlers=[
+            live,
+            ready,
+            *ROUTE_HANDLERS,
+            create_static_files_router(path="/static", directories=[layout.STATIC]),
+        ],
+        lifespan=[connected],
+        dependencies={
+            "database": Provide(connected_database, sync_to_thread=False),
+            "reviewer_token": Provide(lambda: reviewer_token, sync_to_thread=False),
+        },
+        template_config=layout.templates(),
+        request_max_body_size=MAX_BODY_BYTES,
+        before_send=[add_security_headers],
+        exception_handlers={
+            TwinError: answer_twin_error,
+            PyMongoError: answer_database_error,
+            HTTPException: answer_http_error,
+        },
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def connected_database(state: State) -> AsyncDatabase[dict[str, Any]]:
+    """The database of this process's one client."""
+    return state.database
+
+
+async def add_security_headers(message: Message, _scope: Scope) -> None:
+    """Pages run no script and are framed by nobody, whatever text they show."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        headers.update(SECURITY_HEADERS)
+
+
+async def prepare(app: Litestar) -> None:
+    """Pings the database and, the first time it answers, makes the indexes."""
+    database: AsyncDatabase[dict[str, Any]] = app.state.database
+    await database.command("ping")
+    if app.state.prepared:
+        return
+    for preparation in PREPARATIONS:
+        await preparation(database)
+    app.state.prepared = True
+
+
+@get("/health/live", sync_to_thread=False)
+def live() -> dict[str, str]:
+    """The process serves."""
+    return {"status": "live"}
+
+
+@get("/health/ready")
+async def ready(request: Request) -> dict[str, str]:
+    """MongoDB answers, so what is sent here is kept."""
+    await prepare(request.app)
+    return {"status": "ready"}
+
+
+def answer_twin_error(request: Request, error: TwinError) -> Response:
+    """The one table from this project's errors to HTTP statuses."""
+    statuses = ((UnknownName, 404), (InputError, 400), (ServiceUnavailable, 503))
+    status = next((status for kind, status in statuses if isinstance(error, kind)), 500)
+    if error.detail:
+        logger.warning("%s %s: %s (%s)", request.method, request.url.path, error, error.detail)
+    return answer_error(request, status, error.message)
+
+
+def answer_database_error(request: Request, error: PyMongoError) -> Response:
+    """MongoDB failed under a request."""
+    unavailable = WarehouseUnavailable("MongoDB does not answer; see that it runs and try again.", detail=str(error))
+    return answer_twin_error(request, unavailable)
+
+
+def answer_http_error(request: Request, error: HTTPException) -> Response:
+    """Litestar's own refusals: no such page, wrong method, too large."""
+    return answer_error(request, error.status_code, error.detail, headers=error.headers)
+
+
+def answer_error(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """An error as JSON for programs and as a page for people."""
+    if request.url.path.startswith(MACHINE_PATHS) or "text/html" not in request.headers.get("accept", ""):
+        body = {"code": status, "message": message, "errors": [message]}
+        return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
+    context = {"message": message}
+    return layout.page("error.html", active="", title=f"Error {status}", context=context, status_code=status)

@@ -1,0 +1,1 @@
+"""What the console stores and means: stand-ins for services that cannot run locally, fed by the real SDKs."""
