@@ -20,7 +20,7 @@ from twin import guard
 from twin.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 __all__ = ["Child", "alive", "answers", "free_port", "stopping", "wait_until"]
 
@@ -179,7 +179,7 @@ def alive(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def stopping(children: Sequence[Child]) -> Iterator[None]:
+def stopping(children: Sequence[Child]) -> Generator[None]:
     """Stops all children, last started first, when the block ends."""
     try:
         yield

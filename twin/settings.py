@@ -25,6 +25,7 @@ __all__ = [
     "RagSettings",
     "ReviewSettings",
     "SourceSettings",
+    "StackSettings",
     "TrainingSettings",
     "read",
 ]
@@ -49,6 +50,19 @@ class HomeSettings(_Settings):
     @property
     def root(self) -> Path:
         return self.home.expanduser().resolve()
+
+
+class StackSettings(_Settings):
+    """The local stack's addresses. When a port is taken, a free one is used and printed."""
+
+    host: str = Field("127.0.0.1", validation_alias="TWIN_HOST")
+    """The address that the twin, the console and the Dagster UI listen on."""
+    twin_port: int = Field(8000, validation_alias="TWIN_PORT", ge=0, le=65535)
+    """The twin's API and chat page."""
+    console_port: int = Field(8001, validation_alias="CONSOLE_PORT", ge=0, le=65535)
+    """The console: traces, experiments, models, review."""
+    dagster_port: int = Field(3000, validation_alias="DAGSTER_PORT", ge=0, le=65535)
+    """The Dagster UI."""
 
 
 class MongoSettings(_Settings):
@@ -193,8 +207,6 @@ class SourceSettings(_Settings):
 class RagSettings(_Settings):
     """Answering over HTTP."""
 
-    host: str = Field("127.0.0.1", validation_alias="TWIN_HOST")
-    """The address that the twin's API listens on."""
     top_k: int = Field(4, validation_alias="RAG_TOP_K", ge=1, le=50)
     """Passages shown to the model."""
     min_similarity: float = Field(0.25, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
@@ -209,6 +221,7 @@ class RagSettings(_Settings):
 
 SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     HomeSettings,
+    StackSettings,
     MongoSettings,
     QdrantSettings,
     EmbeddingSettings,

@@ -1,0 +1,200 @@
+"""Which client stands for each outside system. The Dagster resources and the apps both ask here, and nowhere else.
+
+| concern       | local                          | docker             | aws                |
+|---------------|--------------------------------|--------------------|--------------------|
+| warehouse     | embedded mongod                | `MONGODB_URI`      | `MONGODB_URI`      |
+| vector index  | Qdrant's engine in process     | `QDRANT_URL`       | `QDRANT_URL`       |
+| artifacts     | a folder                       | a folder           | S3                 |
+| tracing       | the console's Opik receiver    | Opik               | Opik               |
+| registry      | the console's Comet stand-in   | Comet              | Comet              |
+| training      | a child process                | a child process    | a SageMaker job    |
+| endpoint      | a child process                | a child process    | a SageMaker endpoint |
+
+A setting always wins over the table: `MONGODB_URI`, `QDRANT_URL`, `OPIK_URL_OVERRIDE`, `COMET_URL_OVERRIDE` and
+`TWIN_ARTIFACTS_URL` mean the same in every deployment.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from twin.errors import RegistryUnavailable, SettingsError, WarehouseUnavailable
+from twin.home import Home
+from twin.settings import (
+    CometSettings,
+    EmbeddingSettings,
+    EndpointSettings,
+    HomeSettings,
+    ModelSettings,
+    MongoSettings,
+    OpikSettings,
+    QdrantSettings,
+    ReviewSettings,
+    read,
+)
+
+if TYPE_CHECKING:
+    from twin.artifacts import ArtifactStore
+    from twin.features.embedding import Embedder
+    from twin.features.index import VectorIndex
+    from twin.monitoring.tracing import Tracer
+    from twin.registry import ModelRegistry
+    from twin.registry.review import ReviewClient
+    from twin.serving.client import ChatClient
+    from twin.serving.endpoint import Endpoint
+    from twin.training.base import BaseModel
+    from twin.training.job import Trainer
+    from twin.warehouse import Warehouse
+
+__all__ = ["Deployment"]
+
+NEEDS_SETTING = {
+    "docker": {"MONGODB_URI", "QDRANT_URL"},
+    "aws": {"MONGODB_URI", "QDRANT_URL", "TWIN_ARTIFACTS_URL"},
+}
+"""What a deployment cannot default to something embedded."""
+
+
+class Deployment:
+    """The clients of one deployment. Each is made on first use; making one connects to nothing."""
+
+    def __init__(self, home: Home | None = None) -> None:
+        self.home = home or Home.from_settings()
+        self.kind = read(HomeSettings).deployment
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The document warehouse."""
+        from twin.warehouse import Warehouse
+
+        mongo = read(MongoSettings)
+        return Warehouse(self.mongo_uri(), mongo.database, timeout_seconds=mongo.timeout_seconds)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """The artifact store."""
+        from twin.artifacts import ArtifactStore
+
+        url = read(HomeSettings).artifacts_url or str(self.home.artifacts)
+        return ArtifactStore(url, cache=self.home.cache / "artifacts")
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedding model; its weights load when it first embeds."""
+        from twin.features import embedding
+
+        return embedding.load(read(EmbeddingSettings))
+
+    @cached_property
+    def vector_index(self) -> VectorIndex:
+        """The vector index."""
+        from twin.features.index import open_index
+
+        return open_index(read(QdrantSettings), self.home.index, dimensions=self.embedder.dimensions)
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        """The model registry, at Comet or its stand-in."""
+        from twin.registry.comet import CometRegistry
+
+        comet = read(CometSettings)
+        url = comet.url or self._console("the model registry", RegistryUnavailable) + "/comet/"
+        key = comet.api_key.get_secret_value() if comet.api_key else "local"
+        return CometRegistry(url, key, comet.workspace)
+
+    @cached_property
+    def tracer(self) -> Tracer:
+        """Tracing through Opik; without a receiver it traces nothing and says so once."""
+        from twin.monitoring.tracing import Tracer
+
+        settings = read(OpikSettings)
+        console = self.home.service_url("console")
+        return Tracer(settings, settings.url or (f"{console}/opik/api" if console else None))
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Where training runs."""
+        from twin.training.job import LocalTrainer
+
+        self._only_local("Training on SageMaker")
+        return LocalTrainer(self.home.training)
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """Where the approved model is served."""
+        from twin.serving.local import LocalEndpoint
+
+        self._only_local("A SageMaker endpoint")
+        return LocalEndpoint(self.home.root)
+
+    def base_model(self) -> BaseModel:
+        """The base language model, converted on first use (takes a while then)."""
+        from twin.training import base
+
+        return base.ensure(read(ModelSettings), self.home.root)
+
+    def chat_client(self) -> ChatClient:
+        """The client of the deployed model as it is now.
+
+        Raises:
+            ModelUnavailable: No model is deployed.
+        """
+        from twin.serving.local import resolve_client
+
+        return resolve_client(read(EndpointSettings), self.home.root)
+
+    def review_client(self) -> ReviewClient:
+        """What a person's tools approve models with, in the console."""
+        from twin.registry.review import ReviewClient
+
+        token = read(ReviewSettings).token
+        return ReviewClient(
+            self._console("the review page", RegistryUnavailable),
+            token.get_secret_value() if token else self.home.reviewer_token(),
+        )
+
+    def mongo_uri(self) -> str:
+        """The warehouse's connection string.
+
+        Raises:
+            WarehouseUnavailable: None is set and the local stack does not run.
+        """
+        uri = read(MongoSettings).uri
+        if uri is not None:
+            return uri.get_secret_value()
+        running = self.home.service_url("mongod")
+        if running is None:
+            raise WarehouseUnavailable(
+                f"No MongoDB for {self.home.root}: MONGODB_URI is not set and the local stack does not run. "
+                "Start it with `make up`, or set MONGODB_URI."
+            )
+        return running
+
+    def check(self) -> None:
+        """Checks that the settings suffice for this deployment.
+
+        Raises:
+            SettingsError: Names what is missing.
+        """
+        present = {
+            "MONGODB_URI": read(MongoSettings).uri,
+            "QDRANT_URL": read(QdrantSettings).url,
+            "TWIN_ARTIFACTS_URL": read(HomeSettings).artifacts_url,
+        }
+        missing = sorted(name for name in NEEDS_SETTING.get(self.kind, set()) if not present[name])
+        if missing:
+            raise SettingsError(f"DAGSTER_DEPLOYMENT={self.kind} needs {', '.join(missing)}. Set them in .env.")
+
+    def _console(self, what: str, error: type[RegistryUnavailable]) -> str:
+        url = self.home.service_url("console")
+        if url is None:
+            raise error(f"The console, which holds {what}, does not run. Start it with `make up`.")
+        return url
+
+    def _only_local(self, what: str) -> None:
+        if self.kind == "aws":
+            raise SettingsError(
+                f"{what} is not part of this version; DAGSTER_DEPLOYMENT=local and docker train and serve in child "
+                "processes."
+            )

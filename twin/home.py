@@ -1,0 +1,126 @@
+"""TWIN_HOME: where everything is, and which local services run right now.
+
+run.json          the running stack: its supervisor and each service's address (absent when nothing runs)
+stack.lock        held by the one process that supervises services of this home
+reviewer-token    the local reviewer's token
+mongo/            the embedded mongod's data
+artifacts/        datasets and models (unless TWIN_ARTIFACTS_URL names a remote store)
+index/            generations of the embedded vector index
+models/           the converted base model
+training/         working folders of training jobs
+endpoint/         the desired and actual state of the local model endpoint
+dagster/          DAGSTER_HOME
+logs/             one file a service
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.processes import alive
+from twin.settings import HomeSettings, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Home", "RunState", "ServiceState"]
+
+
+class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
+    """One running service."""
+
+    url: str
+    pid: int
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True):
+    """The running stack."""
+
+    pid: int
+    """The supervisor's process id."""
+    services: dict[str, ServiceState] = {}
+
+
+class Home:
+    """The folder of one twin."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def from_settings(cls) -> Home:
+        return cls(read(HomeSettings).root)
+
+    @property
+    def mongo(self) -> Path:
+        return self.root / "mongo"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def training(self) -> Path:
+        return self.root / "training"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def dagster(self) -> Path:
+        return self.root / "dagster"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "stack.lock"
+
+    @property
+    def _run_file(self) -> Path:
+        return self.root / "run.json"
+
+    def run_state(self) -> RunState | None:
+        """The stack that runs now, or None. What a killed supervisor left behind counts as None."""
+        try:
+            state = msgspec.json.decode(self._run_file.read_bytes(), type=RunState)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        return state if alive(state.pid) else None
+
+    def write_run_state(self, state: RunState) -> None:
+        """Tells everyone where the services are; readers see the old state or the new."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        staging = self._run_file.with_suffix(f".{os.getpid()}")
+        staging.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
+        staging.replace(self._run_file)
+
+    def clear_run_state(self) -> None:
+        """Says that nothing runs any more."""
+        self._run_file.unlink(missing_ok=True)
+
+    def service_url(self, name: str) -> str | None:
+        """The address of a service of the running stack, or None when it does not run."""
+        state = self.run_state()
+        service = state.services.get(name) if state else None
+        return service.url if service else None
+
+    def reviewer_token(self) -> str:
+        """The local reviewer's token, made on first use and readable by its owner only."""
+        path = self.root / "reviewer-token"
+        if not path.exists():
+            self.root.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path.read_text().strip()
