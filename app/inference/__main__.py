@@ -1,0 +1,81 @@
+"""The program: `python -m app.inference --model PATH --host HOST --port PORT`, or `serve` as SageMaker starts it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from app.inference.engine import find_model, load_engine
+from app.inference.server import create_app
+from twin.errors import TwinError
+from twin.settings import EndpointSettings, read
+
+__all__ = ["main"]
+
+SAGEMAKER_MODEL = Path("/opt/ml/model")
+SAGEMAKER_PORT = 8080
+DRAIN_SECONDS = 3
+"""How long answers in the making may go on after SIGTERM."""
+
+log = logging.getLogger("app.inference")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serves one model until SIGTERM; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "serve":
+        options.host = "0.0.0.0"  # noqa: S104  SageMaker reaches the container from outside
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
+    failures: list[Exception] = []
+
+    def on_load_failure(error: Exception) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    try:
+        settings = read(EndpointSettings)
+        files = find_model(options.model)
+    except TwinError as error:
+        log.critical("%s", error)
+        return 1
+    if options.name:
+        files = msgspec.structs.replace(files, name=options.name)
+    app = create_app(files, lambda: load_engine(files, settings), settings, on_load_failure)
+    config = uvicorn.Config(
+        app,
+        host=options.host,
+        port=options.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    log.info("serving model=%s format=%s on http://%s:%d", files.name, files.format, options.host, options.port)
+    server.run()
+    for failure in failures:
+        log.critical("%s cannot be served: %s", files.path, failure)
+    return 1 if failures or not server.started else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app.inference", description="Serves one model over HTTP.")
+    parser.add_argument("command", nargs="?", choices=["serve"], help="what SageMaker passes: listen on all addresses")
+    parser.add_argument("--model", type=Path, default=SAGEMAKER_MODEL, help="a .gguf file or a model folder")
+    parser.add_argument("--name", default=os.environ.get("MODEL_NAME"), help="what replies call the model")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=SAGEMAKER_PORT)
+    return parser
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # the engine's own threads cannot be interrupted, and a join would wait for them
