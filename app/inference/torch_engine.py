@@ -99,7 +99,7 @@ class _Output:
         return len(self._ids)
 
     def take(self, ids: Any) -> Any:
-        """Called by transformers after each token with all ids so far, shape (1, length); whether to stop, shape (1,)."""
+        """Called by transformers after each token with all ids so far, shape (1, length); whether to stop, (1,)."""
         import torch
 
         self._ids.append(int(ids[0, -1]))
