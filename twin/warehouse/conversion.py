@@ -1,0 +1,42 @@
+"""Records to MongoDB documents and back. A record's `id` is the document's `_id`; times are UTC to the millisecond."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["from_row", "storable_time", "to_row"]
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+def to_row(record: msgspec.Struct) -> dict[str, Any]:
+    """The record as MongoDB stores it."""
+    fields = msgspec.to_builtins(record, builtin_types=(datetime,))
+    if "id" not in fields:
+        return fields
+    return {"_id": fields.pop("id"), **fields}
+
+
+def from_row(row: Mapping[str, Any], record: type[R]) -> R:
+    """The record that a row holds; fields that the row has beyond the record's own are for queries alone."""
+    fields = dict(row)
+    if "_id" in fields:
+        fields["id"] = fields.pop("_id")
+    return msgspec.convert(fields, record)
+
+
+def storable_time(moment: datetime | None) -> datetime | None:
+    """The moment as it will be read back, so that hashes computed before and after storing agree.
+
+    A time without a zone is taken as UTC.
+    """
+    if moment is None:
+        return None
+    aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.replace(microsecond=aware.microsecond // 1_000 * 1_000)

@@ -1,0 +1,66 @@
+"""Interactions from an asynchronous program: what the RAG app asks of the warehouse."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pymongo import AsyncMongoClient
+
+from twin.records import Interaction
+from twin.warehouse.connection import client_options, explaining, host_of
+from twin.warehouse.conversion import from_row, to_row
+
+if TYPE_CHECKING:
+    from pymongo.asynchronous.database import AsyncDatabase
+
+__all__ = ["AsyncInteractions"]
+
+
+class AsyncInteractions:
+    """Stores and finds interactions, and knows the authors. Every method raises WarehouseUnavailable.
+
+    Nothing is connected until it is used; use it from one event loop.
+    """
+
+    def __init__(self, uri: str, database: str, *, timeout_seconds: float = 5.0) -> None:
+        self.host = host_of(uri)
+        self._uri = uri
+        self._name = database
+        self._timeout = timeout_seconds
+
+    async def ping(self) -> None:
+        """Returns when the server has answered."""
+        with explaining(self.host):
+            await self._database.command("ping")
+
+    async def record(self, interaction: Interaction) -> None:
+        """Stores an interaction; storing it again replaces it."""
+        row = to_row(interaction)
+        with explaining(self.host):
+            await self._database["interactions"].replace_one({"_id": row["_id"]}, row, upsert=True)
+
+    async def get(self, interaction_id: str) -> Interaction | None:
+        """The interaction of that id, if there is one."""
+        with explaining(self.host):
+            row = await self._database["interactions"].find_one({"_id": interaction_id})
+        return from_row(row, Interaction) if row else None
+
+    async def authors(self) -> list[str]:
+        """The authors of the live documents, by name."""
+        with explaining(self.host):
+            return sorted(await self._database["raw_documents"].distinct("author", {"removed_at": None}))
+
+    async def close(self) -> None:
+        """Closes the connections. Safe to call when there are none."""
+        if "_client" in self.__dict__:
+            await self._client.close()
+            del self._client
+
+    @cached_property
+    def _client(self) -> AsyncMongoClient[dict[str, Any]]:
+        return AsyncMongoClient(self._uri, **client_options(self._timeout))
+
+    @property
+    def _database(self) -> AsyncDatabase[dict[str, Any]]:
+        return self._client[self._name]

@@ -1,0 +1,121 @@
+"""The publishing lock: one writer at a time, over all processes and machines that share a database.
+
+A lock is a lease: it runs out by itself when its holder dies, and a thread renews it while the holder lives. Only the
+server's clock counts, so those of the machines need not agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from pymongo import ReturnDocument
+
+from twin.errors import PublishConflict, WarehouseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from twin.warehouse.connection import Connection
+
+__all__ = ["Lease", "hold"]
+
+logger = logging.getLogger(__name__)
+
+LOCK = "publish"
+
+
+class Lease:
+    """The right to publish, for as long as it is renewed."""
+
+    def __init__(self, connection: Connection, owner: str, seconds: float) -> None:
+        self.owner = owner
+        self.lost = threading.Event()
+        """Set when someone else has taken the lock because it could not be renewed in time."""
+        self._connection = connection
+        self._milliseconds = int(seconds * 1_000)
+        self._token = uuid.uuid4().hex
+        self._released = threading.Event()
+        self._renewer = threading.Thread(target=self._renew_until_released, name="publish-lease", daemon=True)
+
+    def acquire(self) -> None:
+        """Takes the lock, or raises PublishConflict with who holds it and until when."""
+        free = {"$lte": [{"$ifNull": ["$expires_at", "$$NOW"]}, "$$NOW"]}
+        mine = {"owner": {"$literal": self.owner}, "token": self._token, "expires_at": self._expiry}
+        take_if_free = [
+            {"$set": {"free": free}},
+            {"$set": {field: {"$cond": ["$free", value, f"${field}"]} for field, value in mine.items()}},
+            {"$unset": "free"},
+        ]
+        with self._connection.reaching():
+            lock = self._locks.find_one_and_update(
+                {"_id": LOCK}, take_if_free, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        if lock["token"] != self._token:
+            raise PublishConflict(
+                f"{lock['owner']} is publishing, and holds the lock until {lock['expires_at']:%H:%M:%S} UTC or longer. "
+                "Wait until it has ended; if it was killed, the lock frees itself at that time."
+            )
+        self._renewer.start()
+
+    def release(self) -> None:
+        """Gives the lock back.
+
+        Raises:
+            PublishConflict: The lock was lost on the way, so someone else may have published in between.
+        """
+        self._released.set()
+        self._renewer.join()
+        with self._connection.reaching():
+            given_back = self._locks.delete_one({"_id": LOCK, "token": self._token}).deleted_count
+        if not given_back:
+            raise PublishConflict(
+                f"{self.owner} lost the publishing lock before it had ended: MongoDB could not be reached for longer "
+                "than the lease. Another writer may have published meanwhile; run this again."
+            )
+
+    @property
+    def _locks(self) -> Any:
+        return self._connection.database["locks"]
+
+    @property
+    def _expiry(self) -> dict[str, Any]:
+        return {"$add": ["$$NOW", self._milliseconds]}
+
+    def _renew_until_released(self) -> None:
+        while not self._released.wait(self._milliseconds / 3_000):
+            try:
+                with self._connection.reaching():
+                    kept = self._locks.update_one(
+                        {"_id": LOCK, "token": self._token}, [{"$set": {"expires_at": self._expiry}}]
+                    ).matched_count
+            except WarehouseUnavailable as error:
+                logger.warning("The publishing lock could not be renewed, trying again: %s", error)
+                continue
+            if not kept:
+                self.lost.set()
+                return
+
+
+@contextlib.contextmanager
+def hold(connection: Connection, owner: str, seconds: float) -> Generator[Lease]:
+    """Holds the publishing lock within the block.
+
+    Raises:
+        PublishConflict: Someone else holds it, or it was lost before the block ended.
+        WarehouseUnavailable: MongoDB does not answer.
+    """
+    lease = Lease(connection, owner, seconds)
+    lease.acquire()
+    try:
+        yield lease
+    except BaseException:
+        try:
+            lease.release()
+        except (PublishConflict, WarehouseUnavailable) as error:  # the block's own error is the one to show
+            logger.warning("The publishing lock was not given back: %s", error)
+        raise
+    lease.release()
