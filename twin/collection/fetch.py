@@ -1,0 +1,147 @@
+"""Fetching a web page from a server that is not trusted."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import httpx
+import msgspec
+
+from twin.collection import addresses, urls
+from twin.collection.base import too_large
+from twin.errors import InputError, SourceFailed, SourceRefused
+
+if TYPE_CHECKING:
+    from twin.settings import SourceSettings
+
+__all__ = ["MAX_REDIRECTS", "Fetched", "fetch_html"]
+
+MAX_REDIRECTS = 5
+HTML_TYPES = ("text/html", "application/xhtml+xml")
+ENCODINGS = ("", "identity", "gzip", "deflate")
+"""What is asked for and taken: their expansion is bounded, unlike that of newer encodings."""
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """A page as it came."""
+
+    url: str
+    """Where it was, after redirects."""
+    body: bytes
+    charset: str | None
+
+
+def fetch_html(url: str, settings: SourceSettings) -> Fetched:
+    """Fetches one HTML page.
+
+    Every address is checked after its name was resolved, and the connection goes to the address that was checked, so a
+    name that changes its address in between gains nothing; the same again for each redirect. Size is limited while
+    reading, and `settings.timeout_seconds` is for all of it together: a server that sends a byte now and then cannot
+    hold the collection up. Proxies from the environment are not used, as behind one no address can be checked.
+
+    Raises:
+        SourceRefused: Not HTML, too large, or not on the public internet.
+        SourceFailed: Not found, refused by the server, timed out, unreachable.
+    """
+    # A thread of its own, because the caller may itself be on a running event loop
+    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
+        return pool.submit(lambda: asyncio.run(_fetch_in_time(url, settings))).result()
+
+
+async def _fetch_in_time(url: str, settings: SourceSettings) -> Fetched:
+    headers = {
+        "User-Agent": settings.user_agent,
+        "Accept": "text/html,application/xhtml+xml;q=0.9",
+        "Accept-Encoding": "gzip, deflate",
+    }
+    limit = settings.timeout_seconds
+    certificates = httpx.create_ssl_context()
+    try:
+        async with (
+            asyncio.timeout(limit),
+            httpx.AsyncClient(headers=headers, timeout=limit, trust_env=False, verify=certificates) as client,
+        ):
+            return await _follow(client, url, settings)
+    except (TimeoutError, httpx.TimeoutException):
+        raise SourceFailed(f"it did not come within {limit:g} s (COLLECTION_TIMEOUT_SECONDS raises that)") from None
+    except httpx.InvalidURL as error:
+        raise SourceFailed(f"it leads to something that is not a valid URL: {error}") from None
+    except httpx.HTTPError as error:
+        raise SourceFailed(f"the connection failed: {error or type(error).__name__}") from None
+
+
+async def _follow(client: httpx.AsyncClient, url: str, settings: SourceSettings) -> Fetched:
+    for _ in range(MAX_REDIRECTS + 1):
+        response = await _connect(client, url, settings)
+        try:
+            if not response.is_redirect:
+                return await _read(response, url, settings.max_bytes)
+            url = _redirect_target(url, response.headers.get("location", ""))
+        finally:
+            await response.aclose()
+    raise SourceFailed(f"it redirects more than {MAX_REDIRECTS} times")
+
+
+async def _connect(client: httpx.AsyncClient, url: str, settings: SourceSettings) -> httpx.Response:
+    """Sends the request to an address that was checked, and returns the response with its body not read yet."""
+    target = httpx.URL(url)
+    port = target.port or urls.DEFAULT_PORTS[target.scheme]
+    found = await addresses.resolve(target.host, port, allow_private=settings.allow_private_addresses)
+    problem: httpx.ConnectError | None = None
+    for address in found:
+        request = client.build_request(
+            "GET",
+            target.copy_with(host=address),
+            headers={"Host": target.netloc.decode("ascii")},
+            extensions={"sni_hostname": target.host},
+        )
+        try:
+            return await client.send(request, stream=True, follow_redirects=False)
+        except httpx.ConnectError as error:
+            problem = error
+    raise SourceFailed(f"the connection to {target.host} failed: {problem or 'it has no address'}")
+
+
+def _redirect_target(url: str, location: str) -> str:
+    try:
+        target = urls.canonical(urljoin(url, location))
+    except (InputError, ValueError):
+        raise SourceFailed("it redirects to something that is not a valid URL") from None
+    if not location or not urls.is_web(target):
+        raise SourceRefused("it redirects to something that is not http or https")
+    return target
+
+
+async def _read(response: httpx.Response, url: str, max_bytes: int) -> Fetched:
+    if response.status_code != httpx.codes.OK:
+        raise SourceFailed(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
+    content_type = response.headers.get("content-type", "")
+    media_type = content_type.split(";")[0].strip().lower()
+    if media_type and media_type not in HTML_TYPES:
+        raise SourceRefused(f"it is {media_type}, not HTML")
+    if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
+        raise SourceRefused(f"its encoding {response.headers['content-encoding']!r} was not asked for")
+    declared = response.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise SourceRefused(too_large(int(declared), max_bytes))
+    body = await _read_body(response, max_bytes)
+    if not media_type and not _begins_like_html(body):
+        raise SourceRefused("it names no content type and does not begin like HTML")
+    return Fetched(url=url, body=body, charset=response.charset_encoding)
+
+
+async def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for block in response.aiter_bytes():
+        body += block
+        if len(body) > max_bytes:
+            raise SourceRefused(too_large(None, max_bytes))
+    return bytes(body)
+
+
+def _begins_like_html(body: bytes) -> bool:
+    head = body[:1_024].lower()
+    return b"<html" in head or b"<!doctype html" in head

@@ -1,0 +1,117 @@
+"""Bytes to text: what is text at all, in which encoding, and when that cannot be told with confidence."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from twin.errors import SourceFailed, SourceRefused
+
+__all__ = ["decode", "first_heading", "looks_binary"]
+
+SNIFFED_BYTES = 8_192
+DETECTION_BYTES = 100_000
+MAX_CHAOS = 0.1
+"""charset-normalizer's measure of mess in the text it decoded: 0 is clean, 0.2 is its own limit."""
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b"))
+HEADING = re.compile(r"#[ \t]+(.{1,400}?)[ \t]*#*[ \t]*$")
+FENCE = re.compile(r" {0,3}(```|~~~)")
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    """The text of `data`. `declared` is the encoding that its carrier named, for example an HTTP header.
+
+    Order: byte order mark, UTF-8, what was declared, what charset-normalizer detects.
+
+    Raises:
+        SourceRefused: It is not text.
+        SourceFailed: It is text, but in no encoding that can be told with confidence; says where it breaks.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return _decode_strictly(data, encoding)
+    if looks_binary(data):
+        raise SourceRefused("it is a binary file, not text")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        problem = error
+    if declared and (text := _try(data, declared)) is not None:
+        return text
+    if _is_mostly_utf8(data):
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise SourceFailed(f"broken UTF-8 at byte {problem.start} (line {line}): repair it, or save it as UTF-8")
+    if encoding := _detected(data):
+        return _decode_strictly(data, encoding)
+    raise SourceFailed("its text encoding cannot be told with confidence: save it as UTF-8")
+
+
+def looks_binary(data: bytes) -> bool:
+    """Whether the beginning of `data` has what no text has."""
+    head = data[:SNIFFED_BYTES]
+    if head.startswith((b"%PDF-", b"\x89PNG", b"PK\x03\x04", b"\x1f\x8b", b"\xff\xd8\xff")):
+        return True
+    controls = len(head) - len(head.translate(None, CONTROL_BYTES))
+    return b"\0" in head or controls > len(head) // 100
+
+
+def first_heading(markdown: str, *, within_lines: int = 200) -> str | None:
+    """The first level-one heading of a markdown text, code blocks aside."""
+    in_fence = False
+    for line in markdown.split("\n", within_lines)[:within_lines]:
+        if FENCE.match(line):
+            in_fence = not in_fence
+        elif not in_fence and (heading := HEADING.match(line)):
+            return heading[1]
+    return None
+
+
+def _decode_strictly(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise SourceFailed(f"broken {encoding.upper()} at byte {error.start}: repair it, or save it as UTF-8") from None
+
+
+def _try(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Whether more of the non-ASCII characters are valid UTF-8 than are not.
+
+    A legacy encoding hardly ever makes valid multi-byte sequences, so such data is UTF-8 that was damaged.
+    """
+    text = data.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    valid = len(re.findall(r"[^\x00-\x7f\ufffd]", text))
+    return valid > broken
+
+
+def _detected(data: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(_sample(data), enable_fallback=False).best()
+    if best is None or best.chaos > MAX_CHAOS:
+        return None
+    return best.encoding
+
+
+def _sample(data: bytes) -> bytes:
+    """The part of `data` around its first non-ASCII byte; detecting over all of a large file takes minutes."""
+    if len(data) <= DETECTION_BYTES:
+        return data
+    first = re.search(rb"[\x80-\xff]", data)
+    start = max(0, (first.start() if first else 0) - DETECTION_BYTES // 2)
+    return data[start : start + DETECTION_BYTES]
