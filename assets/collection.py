@@ -1,0 +1,152 @@
+"""Documents as they come in, and as everything after them reads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.describe import OWNER, counted, stopwatch, table
+from resources import WarehouseResource
+from twin import cleaning, collection, sources
+from twin.cleaning import refresh
+from twin.errors import SettingsError
+from twin.settings import HomeSettings, SourceSettings, read
+from twin.warehouse import IngestReport
+
+__all__ = ["ASSETS", "CHECKS", "CollectionConfig", "cleaned_documents", "raw_documents"]
+
+GROUP = "collection"
+
+
+class CollectionConfig(dg.Config):
+    """What to look at, and what to believe of it."""
+
+    locations: list[str] = []
+    """Only these paths and URLs, which the twin will know from now on. Empty: everything it knows."""
+    author: str | None = None
+    """Whose documents `locations` are, where they do not say so themselves."""
+    confirm_vanished: bool = False
+    """Remove what vanished even when it is a large share of its source."""
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"mongodb"},
+    owners=[OWNER],
+    code_version="1",
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
+)
+def raw_documents(
+    context: dg.AssetExecutionContext, config: CollectionConfig, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """Every document of every source, in MongoDB, with its revisions; what vanished from its source is tombstoned."""
+    store = warehouse.client
+    chosen = [collection.detect(location, config.author) for location in config.locations]
+    for source in chosen:
+        store.add_source(source)
+    todo = chosen or sources.known(read(HomeSettings).config, store)
+    if not todo:
+        raise SettingsError(
+            "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
+        )
+    total = IngestReport()
+    with stopwatch() as watch, store.publish_lock(f"raw_documents of run {context.run_id}"):
+        for source in todo:
+            report = store.observe(
+                source,
+                collection.collect(source, read(SourceSettings)),
+                complete=True,
+                confirm_vanished=config.confirm_vanished,
+            )
+            _tell(context, source.location, report)
+            total += report
+    outcomes = [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in total.outcomes]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.data_version("raw_documents")),
+        metadata={
+            **counted(**total.counts, sources=len(todo), seconds=watch.seconds, warnings=len(total.warnings)),
+            "dagster/row_count": len(store.fingerprints()),
+            "outcomes": table(outcomes),
+        },
+    )
+
+
+@dg.asset_check(asset=raw_documents, blocking=True)
+def has_documents(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """At least one document was brought in."""
+    count = len(warehouse.client.fingerprints())
+    return dg.AssetCheckResult(passed=count > 0, severity=dg.AssetCheckSeverity.ERROR, metadata={"documents": count})
+
+
+@dg.asset(deps=[raw_documents], group_name=GROUP, kinds={"mongodb"}, owners=[OWNER], code_version=cleaning.VERSION)
+def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Documents without boilerplate, copies, personal data and secrets; structure, code and voice are kept."""
+    store = warehouse.client
+    with stopwatch() as watch, store.publish_lock(f"cleaned_documents of run {context.run_id}"):
+        report = refresh.refresh(store)
+    context.log.info(f"{report.cleaned} cleaned, {report.unchanged} unchanged, {report.removed} removed")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.data_version("cleaned_documents")),
+        metadata={
+            **counted(
+                cleaned=report.cleaned,
+                unchanged=report.unchanged,
+                removed=report.removed,
+                duplicates=report.duplicates,
+                redactions=report.redactions,
+                seconds=watch.seconds,
+            ),
+            "dagster/row_count": len(store.cleaned_fingerprints()),
+        },
+    )
+
+
+@dg.asset_check(asset=cleaned_documents, blocking=True)
+def no_personal_data(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No cleaned document holds a recognisable secret or personal datum."""
+    offenders = refresh.leaks(warehouse.client)
+    return dg.AssetCheckResult(
+        passed=not offenders,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"offenders": table([{"document": url, "kinds": ", ".join(kinds)} for url, kinds in offenders])},
+    )
+
+
+@dg.asset_check(asset=cleaned_documents, blocking=True)
+def documents_are_whole(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every cleaned document has a title, an author, a location and text."""
+    offenders = [
+        document.url or document.id
+        for document in warehouse.client.cleaned()
+        if not (document.title.strip() and document.author.strip() and document.url and document.content.strip())
+    ]
+    return dg.AssetCheckResult(
+        passed=not offenders,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"offenders": dg.MetadataValue.json(offenders[:50])},
+    )
+
+
+@dg.asset_check(asset=cleaned_documents)
+def few_duplicates(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """At most half of the documents are copies of others; more means that a source is listed twice."""
+    canonical, everything = len(warehouse.client.cleaned_fingerprints()), len(warehouse.client.cleaned_inputs())
+    share = 1 - canonical / everything if everything else 0.0
+    return dg.AssetCheckResult(
+        passed=share <= 0.5, severity=dg.AssetCheckSeverity.WARN, metadata={"share_of_copies": round(share, 3)}
+    )
+
+
+def _tell(context: dg.AssetExecutionContext, location: str, report: IngestReport) -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count) or "nothing found"
+    context.log.info(f"{location}: {counts}")
+    for warning in report.warnings:
+        context.log.warning(f"{location}: {warning}")
+    for outcome in report.outcomes:
+        if outcome.state in {"refused", "failed"}:
+            context.log.warning(f"{outcome.state} {outcome.url}: {outcome.reason}")
+
+
+ASSETS = [raw_documents, cleaned_documents]
+CHECKS = [has_documents, no_personal_data, documents_are_whole, few_duplicates]

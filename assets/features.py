@@ -1,0 +1,150 @@
+"""Passages, their vectors, and the index that answers from them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.collection import cleaned_documents
+from assets.describe import OWNER, counted, stopwatch, table
+from resources import ArtifactsResource, EmbedderResource, VectorIndexResource, WarehouseResource
+from twin.artifacts import SyncReport
+from twin.features import chunking, pipeline
+from twin.records import Chunk, EmbeddedChunk
+
+__all__ = ["ASSETS", "CHECKS", "chunks", "embeddings", "vector_index"]
+
+GROUP = "features"
+
+
+@dg.asset(deps=[cleaned_documents], group_name=GROUP, kinds={"parquet"}, owners=[OWNER], code_version=chunking.VERSION)
+def chunks(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    artifacts: ArtifactsResource,
+    embedder: EmbedderResource,
+) -> dg.MaterializeResult:
+    """Passages of 40 to 256 tokens, cut along the document's own structure."""
+    with stopwatch() as watch:
+        report = pipeline.chunk(warehouse.client, artifacts.store, embedder.model, on_progress=_progress(context))
+    preview = [
+        {"title": chunk.title, "headings": " > ".join(chunk.heading_path), "tokens": chunk.token_count,
+         "text": chunk.text}
+        for chunk, _ in zip(artifacts.store.dataset("chunks", Chunk).rows(), range(8), strict=False)
+    ]  # fmt: skip
+    return _result(report, watch.seconds, preview=table(preview))
+
+
+@dg.asset_check(asset=chunks, blocking=True)
+def passages_fit(artifacts: ArtifactsResource, embedder: EmbedderResource) -> dg.AssetCheckResult:
+    """No passage is empty or longer than the embedding model reads."""
+    limit = embedder.model.max_tokens
+    count, offenders = 0, []
+    for chunk in artifacts.store.dataset("chunks", Chunk).rows():
+        count += 1
+        if not chunk.text.strip() or chunk.token_count > limit:
+            offenders.append(chunk.id)
+    return dg.AssetCheckResult(
+        passed=count > 0 and not offenders,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"passages": count, "limit": limit, "offenders": dg.MetadataValue.json(offenders[:50])},
+    )
+
+
+@dg.asset(deps=[chunks], group_name=GROUP, kinds={"parquet", "sentencetransformers"}, owners=[OWNER], code_version="1")
+def embeddings(
+    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """The vector of every passage."""
+    with stopwatch() as watch:
+        report = pipeline.embed(artifacts.store, embedder.model, on_progress=_progress(context))
+    return _result(report, watch.seconds, model=embedder.model.name, dimensions=embedder.model.dimensions)
+
+
+@dg.asset_check(asset=embeddings, blocking=True)
+def one_vector_a_passage(artifacts: ArtifactsResource, embedder: EmbedderResource) -> dg.AssetCheckResult:
+    """Every passage has exactly one vector, finite, of unit length and of the model's size."""
+    wanted = {chunk.id for chunk in artifacts.store.dataset("chunks", Chunk).rows()}
+    seen, offenders = set(), []
+    for row in artifacts.store.dataset("embeddings", EmbeddedChunk).rows():
+        if row.chunk_id in seen or not pipeline.is_unit(row.vector, embedder.model.dimensions):
+            offenders.append(row.chunk_id)
+        seen.add(row.chunk_id)
+    offenders += sorted(wanted ^ seen)
+    return dg.AssetCheckResult(
+        passed=not offenders,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"vectors": len(seen), "offenders": dg.MetadataValue.json(offenders[:50])},
+    )
+
+
+@dg.asset(
+    deps=[embeddings],
+    group_name=GROUP,
+    kinds={"qdrant"},
+    owners=[OWNER],
+    code_version="1",
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
+)
+def vector_index(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    artifacts: ArtifactsResource,
+    embedder: EmbedderResource,
+    vector_index: VectorIndexResource,
+) -> dg.MaterializeResult:
+    """The published generation of the hybrid index (dense and BM25); readers switch to it as a whole."""
+    with stopwatch() as watch, warehouse.client.publish_lock(f"vector_index of run {context.run_id}"):
+        report = pipeline.publish(artifacts.store, vector_index.client, embedder.model)
+    context.log.info(f"generation {report.generation}: {report.added} added, {report.removed} removed")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(report.data_version),
+        metadata={
+            **counted(
+                generation=report.generation,
+                added=report.added,
+                removed=report.removed,
+                unchanged=report.unchanged,
+                seconds=watch.seconds,
+            ),
+            "dagster/row_count": report.total,
+        },
+    )
+
+
+@dg.asset_check(asset=vector_index, blocking=True)
+def index_is_complete(artifacts: ArtifactsResource, vector_index: VectorIndexResource) -> dg.AssetCheckResult:
+    """The published index holds as many points as there are passages."""
+    points, passages = vector_index.client.count(), artifacts.store.dataset("chunks", Chunk).count()
+    return dg.AssetCheckResult(
+        passed=points == passages,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"points": points, "passages": passages},
+    )
+
+
+def _progress(context: dg.AssetExecutionContext):
+    """Tells the log of finished shards while there is something to wait for."""
+    return lambda done, todo: context.log.info(f"{done} of {todo} documents") if todo else None
+
+
+def _result(report: SyncReport, seconds: float, **more: object) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(report.data_version),
+        metadata={
+            **counted(
+                documents_added=report.added,
+                documents_changed=report.changed,
+                documents_removed=report.removed,
+                documents_unchanged=report.unchanged,
+                seconds=seconds,
+            ),
+            **more,
+            "dagster/row_count": report.rows,
+        },
+    )
+
+
+ASSETS = [chunks, embeddings, vector_index]
+CHECKS = [passages_fit, one_vector_a_passage, index_is_complete]

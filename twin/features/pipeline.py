@@ -1,0 +1,95 @@
+"""From cleaned documents to the published index, in three incremental steps. Each does only what changed asks for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twin.features import chunking
+from twin.records import Chunk, EmbeddedChunk, content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from twin.artifacts import ArtifactStore, SyncReport
+    from twin.features.embedding import Embedder
+    from twin.features.index import PublishReport, VectorIndex
+    from twin.warehouse import Warehouse
+
+__all__ = ["chunk", "embed", "is_unit", "publish"]
+
+UNIT_TOLERANCE = 1e-3
+
+
+def chunk(
+    warehouse: Warehouse,
+    store: ArtifactStore,
+    embedder: Embedder,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SyncReport:
+    """Brings the dataset `chunks` in step with the canonical cleaned documents."""
+    version = f"{chunking.VERSION}/{embedder.name}"
+    inputs = {document: f"{hash_}/{version}" for document, hash_ in warehouse.cleaned_fingerprints().items()}
+
+    def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[Chunk]]]:
+        for document in warehouse.cleaned(ids):
+            yield document.id, chunking.split(document, embedder)
+
+    return store.dataset("chunks", Chunk).sync(inputs, derive, on_progress=on_progress)
+
+
+def embed(
+    store: ArtifactStore, embedder: Embedder, *, on_progress: Callable[[int, int], None] | None = None
+) -> SyncReport:
+    """Brings the dataset `embeddings` in step with `chunks`."""
+    chunks = store.dataset("chunks", Chunk)
+    inputs = {document: f"{print_}/{embedder.name}" for document, print_ in chunks.fingerprints().items()}
+
+    def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[EmbeddedChunk]]]:
+        rows = list(chunks.rows(ids))
+        texts = [row.embedding_text for row in rows]
+        vectors = embedder.embed(texts) if texts else np.empty((0, embedder.dimensions), np.float32)
+        by_document: dict[str, list[EmbeddedChunk]] = {document: [] for document in ids}
+        for row, text, vector in zip(rows, texts, vectors, strict=True):
+            by_document[row.document_id].append(
+                EmbeddedChunk(
+                    chunk_id=row.id, document_id=row.document_id, text_hash=content_hash(text), vector=vector.tolist()
+                )
+            )
+        return iter(by_document.items())
+
+    return store.dataset("embeddings", EmbeddedChunk).sync(inputs, derive, on_progress=on_progress)
+
+
+def publish(store: ArtifactStore, index: VectorIndex, embedder: Embedder) -> PublishReport:
+    """Publishes `chunks` with their `embeddings`; the index carries over what did not change."""
+    chunks = store.dataset("chunks", Chunk)
+    embeddings = store.dataset("embeddings", EmbeddedChunk)
+    documents, wanted = {}, {}
+    for row in chunks.rows():
+        documents[row.id] = row.document_id
+        wanted[row.id] = _fingerprint(row)
+
+    def load(ids: Sequence[str]) -> Iterable[tuple[Chunk, np.ndarray]]:
+        of = {documents[key] for key in ids}
+        asked = set(ids)
+        rows = {row.id: row for row in chunks.rows(of) if row.id in asked}
+        for embedded in embeddings.rows(of):
+            if embedded.chunk_id in rows:
+                yield rows[embedded.chunk_id], np.asarray(embedded.vector, dtype=np.float32)
+
+    return index.publish(wanted, load, schema=f"{embedder.name}/{embedder.dimensions}")
+
+
+def is_unit(vector: Sequence[float], dimensions: int) -> bool:
+    """Whether a vector has the expected size and unit length; NaN and infinity do not."""
+    return len(vector) == dimensions and abs(math.sqrt(sum(x * x for x in vector)) - 1.0) < UNIT_TOLERANCE
+
+
+def _fingerprint(chunk: Chunk) -> str:
+    """Changes when anything that the index stores of a passage changes."""
+    published = chunk.published_at.isoformat() if chunk.published_at else None
+    return content_hash(chunk.embedding_text, chunk.url, chunk.author, chunk.kind, chunk.platform, published)
