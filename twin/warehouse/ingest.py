@@ -91,7 +91,7 @@ class Observation:
         None of them when the source could not be read whole, or when more than `max_share` of them would go at once
         and that is not confirmed: the likelier cause is a source that is broken or has moved.
         """
-        live = {"source_id": self._source.id, "removed_at": None}
+        live = {"source_id": self._source.id, "live": True}
         held = self._documents.count_documents(live)
         vanished = [row for row in self._documents.find(live, {"url": 1}) if row["_id"] not in self._seen]
         if not vanished:
@@ -110,7 +110,7 @@ class Observation:
         for start in range(0, len(vanished), BATCH_DOCUMENTS):
             batch = vanished[start : start + BATCH_DOCUMENTS]
             ids = [row["_id"] for row in batch]
-            self._documents.update_many({"_id": {"$in": ids}}, {"$set": {"removed_at": self._now}})
+            self._documents.update_many({"_id": {"$in": ids}}, {"$set": {"live": False, "removed_at": self._now}})
             self._record([Outcome(url=row["url"], state="removed") for row in batch])
 
     def report(self) -> IngestReport:
@@ -160,7 +160,7 @@ class Observation:
 
     def _store(self, batch: list[Document]) -> None:
         ids = [document.id for document in batch]
-        fields = {"hash": 1, "revision": 1, "removed_at": 1}
+        fields = {"hash": 1, "revision": 1, "live": 1}
         stored = {row["_id"]: row for row in self._documents.find({"_id": {"$in": ids}}, fields)}
         writes: list[ReplaceOne[dict[str, Any]]] = []
         outcomes: list[Outcome] = []
@@ -170,14 +170,14 @@ class Observation:
             new = self._canonical(document)
             old = stored.get(new.id)
             changed = old is not None and old["hash"] != new.hash
-            if old and not changed and not old["removed_at"]:
+            if old and not changed and old["live"]:
                 same.append(new.url)
                 continue
             if changed:
                 replaced.append(new.id)
             revision = old["revision"] + changed if old else 1
             writes.append(self._write(msgspec.structs.replace(new, revision=revision)))
-            outcomes.append(Outcome(url=new.url, state="changed" if changed and not old["removed_at"] else "added"))
+            outcomes.append(Outcome(url=new.url, state="changed" if changed and old["live"] else "added"))
         self._archive(replaced)
         if writes:
             self._documents.bulk_write(writes, ordered=False)
@@ -190,7 +190,7 @@ class Observation:
         )
 
     def _write(self, document: Document) -> ReplaceOne[dict[str, Any]]:
-        row = {**to_row(document), "hash": document.hash, "removed_at": None, "observed_at": self._now}
+        row = {**to_row(document), "hash": document.hash, "live": True, "observed_at": self._now}
         return ReplaceOne({"_id": document.id}, row, upsert=True)
 
     def _archive(self, ids: list[str]) -> None:

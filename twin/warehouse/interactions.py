@@ -49,7 +49,7 @@ class AsyncInteractions:
     async def authors(self) -> list[str]:
         """The authors of the live documents, by name."""
         with explaining(self.host):
-            return sorted(await self._database["raw_documents"].distinct("author", {"removed_at": None}))
+            return sorted(await self._database["raw_documents"].distinct("author", {"live": True}))
 
     async def close(self) -> None:
         """Closes the connections. Safe to call when there are none."""

@@ -26,8 +26,8 @@ __all__ = ["Warehouse"]
 
 PAGE = 100
 """Documents read or written at a time."""
-LIVE: dict[str, Any] = {"removed_at": None}
-CANONICAL: dict[str, Any] = {"duplicate_of": None}
+LIVE: dict[str, Any] = {"live": True}
+CANONICAL: dict[str, Any] = {"canonical": True}
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class Warehouse:
         with self._connection.reaching():
             self._ensure_indexes()
             for page in _pages(documents):
-                rows = [{**to_row(cleaned), "hash": cleaned.hash, "input": source} for cleaned, source in page]
+                rows = [_cleaned_row(document, cleaned_from) for document, cleaned_from in page]
                 writes = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
                 self._database["cleaned_documents"].bulk_write(writes, ordered=False)
 
@@ -176,7 +176,7 @@ class Warehouse:
             if not self._database["sources"].count_documents({"_id": source_id}, limit=1):
                 raise UnknownName(f"No source has the id {source_id}. `llm-twin sources list` shows them.")
             gone = self._database["raw_documents"].update_many(
-                {"source_id": source_id, **LIVE}, {"$set": {"removed_at": self._clock()}}
+                {"source_id": source_id, **LIVE}, {"$set": {"live": False, "removed_at": self._clock()}}
             )
             self._database["sources"].delete_one({"_id": source_id})
         return gone.modified_count
@@ -216,10 +216,10 @@ class Warehouse:
         if self._indexed:
             return
         raw, cleaned = self._database["raw_documents"], self._database["cleaned_documents"]
-        raw.create_index([("removed_at", 1), ("_id", 1), ("hash", 1)])
-        raw.create_index([("removed_at", 1), ("author", 1)])
-        raw.create_index([("source_id", 1), ("removed_at", 1), ("_id", 1), ("url", 1)])
-        cleaned.create_index([("duplicate_of", 1), ("_id", 1), ("hash", 1)])
+        raw.create_index([("live", 1), ("_id", 1), ("hash", 1)])
+        raw.create_index([("live", 1), ("author", 1)])
+        raw.create_index([("source_id", 1), ("live", 1), ("_id", 1), ("url", 1)])
+        cleaned.create_index([("canonical", 1), ("_id", 1), ("hash", 1)])
         cleaned.create_index([("_id", 1), ("input", 1)])
         self._database["interactions"].create_index([("created_at", 1), ("_id", 1)])
         self._indexed = True
@@ -239,6 +239,11 @@ class Warehouse:
             for selected in conditions:
                 for row in self._database[collection].find(selected).sort("_id"):
                     yield from_row(row, record)
+
+
+def _cleaned_row(document: CleanedDocument, cleaned_from: str) -> dict[str, Any]:
+    canonical = document.duplicate_of is None
+    return {**to_row(document), "hash": document.hash, "input": cleaned_from, "canonical": canonical}
 
 
 def _pages(items: Iterable[T]) -> Iterator[list[T]]:
