@@ -1,0 +1,86 @@
+"""What is known of an interaction while it happens, so that it can be stored however it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from twin.rag.citations import CitedSentence, cite
+from twin.rag.messages import Answer, Reference
+from twin.records import Interaction, Passage
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from twin.rag.messages import Question
+
+__all__ = ["Draft"]
+
+
+@dataclass
+class Draft:
+    """An interaction in the making. Starts as `interrupted`, which is what it is until it ends otherwise."""
+
+    id: str
+    created_at: datetime
+    question: Question
+    trace_id: str = ""
+    author: str | None = None
+    passages: list[Passage] = field(default_factory=list)
+    """What the model was given, in order."""
+    pieces: list[str] = field(default_factory=list)
+    status: Literal["answered", "nothing_found", "interrupted", "failed"] = "interrupted"
+    finish_reason: str = "stop"
+    model_version: str | None = None
+    index_generation: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def references(self) -> list[Reference]:
+        """The passages, numbered as in the prompt."""
+        return [Reference.of(number, passage) for number, passage in enumerate(self.passages, start=1)]
+
+    def answer(self) -> Answer:
+        """The finished answer; its sentences are matched to the passages here."""
+        return Answer(
+            id=self.id,
+            trace_id=self.trace_id,
+            answer=self.text,
+            status="nothing_found" if self.status == "nothing_found" else "answered",
+            author=self.author,
+            sources=self.references(),
+            sentences=self._sentences(),
+            finish_reason=self.finish_reason,
+            model_version=self.model_version,
+            index_generation=self.index_generation,
+            usage=self.usage,
+            timings=self.timings,
+        )
+
+    def interaction(self) -> Interaction:
+        """What is stored."""
+        return Interaction(
+            id=self.id,
+            trace_id=self.trace_id,
+            created_at=self.created_at,
+            question=self.question.text,
+            author=self.author,
+            answer=self.text,
+            status=self.status,
+            passages=self.passages,
+            model_version=self.model_version,
+            index_generation=self.index_generation,
+            usage=self.usage,
+            timings=self.timings,
+            error=self.error,
+        )
+
+    def _sentences(self) -> list[CitedSentence]:
+        if self.status == "nothing_found":
+            return [CitedSentence(text=self.text, sources=[], supported=True)]
+        return cite(self.text, [passage.text for passage in self.passages])

@@ -1,0 +1,125 @@
+"""What goes into the engine and what comes out: a question, and events that end in an answer or an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from twin.rag.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
+
+if TYPE_CHECKING:
+    from twin.records import Passage
+
+__all__ = [
+    "Answer",
+    "Event",
+    "Failed",
+    "Finished",
+    "Found",
+    "Question",
+    "Reference",
+    "Token",
+]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A question to the twin."""
+
+    text: str
+    author: str | None = None
+    """Whose voice answers, by name or id. None: the only author, or else the one who wrote the best passages."""
+    top_k: int | None = None
+    """Passages to retrieve; None: as set."""
+    max_tokens: int | None = None
+    """Tokens of the answer at most; None: as set. What is set cannot be exceeded."""
+    temperature: float | None = None
+    """Sampling temperature; None: as set."""
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage that the model was given, as an answer refers to it."""
+
+    number: int
+    """From 1, as in the prompt and in `CitedSentence.sources`."""
+    title: str
+    url: str
+    author: str
+    heading_path: list[str]
+    text: str
+    """The passage, quoted whole."""
+    score: float
+    similarity: float | None
+    document_id: str
+    chunk_id: str
+
+    @classmethod
+    def of(cls, number: int, passage: Passage) -> Reference:
+        """The reference to `passage` under `number`."""
+        return cls(
+            number=number,
+            title=passage.title,
+            url=passage.url,
+            author=passage.author,
+            heading_path=passage.heading_path,
+            text=passage.text,
+            score=passage.score,
+            similarity=passage.similarity,
+            document_id=passage.document_id,
+            chunk_id=passage.chunk_id,
+        )
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the twin answered, and from what."""
+
+    id: str
+    """The id of the stored interaction."""
+    trace_id: str
+    answer: str
+    status: Literal["answered", "nothing_found"]
+    author: str | None
+    """In whose voice."""
+    sources: list[Reference]
+    sentences: list[CitedSentence]
+    """The answer in pieces, each with the sources that support it."""
+    finish_reason: str
+    """`stop`, or `length` when the answer was cut at the limit of tokens."""
+    model_version: str | None
+    index_generation: str | None
+    usage: dict[str, int]
+    """`prompt_tokens`, `completion_tokens`."""
+    timings: dict[str, float]
+    """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="sources"):
+    """First: what the answer will be made from."""
+
+    id: str
+    trace_id: str
+    author: str | None
+    sources: list[Reference]
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="token"):
+    """A piece of the answer."""
+
+    text: str
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="done"):
+    """Last, when all went well: the whole answer with its citations, usage and timings."""
+
+    answer: Answer
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="error"):
+    """Last, when something went wrong after the first event."""
+
+    type: str
+    """The name of the error's class."""
+    message: str
+
+
+Event = Found | Token | Finished | Failed

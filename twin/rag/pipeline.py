@@ -1,0 +1,193 @@
+"""The steps of an answer: retrieve, decide, prompt, generate. Each is a span of the trace and a timing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twin.errors import GenerationInterrupted
+from twin.rag import prompts
+from twin.rag.messages import Event, Found, Token
+from twin.rag.retrieval import best_author, relevant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+
+    from twin.rag.authors import Authors
+    from twin.rag.draft import Draft
+    from twin.rag.retrieval import Retriever
+    from twin.rag.tracing import Span, SpanType, Tracer
+    from twin.records import Passage
+    from twin.serving.client import Delta
+    from twin.settings import RagSettings
+
+__all__ = ["NOTHING_FOUND", "Pipeline", "StreamingModel", "facts", "milliseconds_since"]
+
+NOTHING_FOUND = "I have not written about that, so I would rather not make something up."
+"""The whole answer when retrieval finds nothing relevant; no model is asked."""
+
+
+class StreamingModel(Protocol):
+    """What the pipeline needs of a model; `twin.serving.client.ChatClient` is one."""
+
+    model: str | None
+
+    def stream(
+        self, messages: Sequence[dict[str, str]], *, max_tokens: int, temperature: float = 0.0
+    ) -> AsyncGenerator[Delta]:
+        """The answer as it is generated; closing the generator stops the generation."""
+        ...
+
+
+class Pipeline:
+    """Fills a draft step by step and emits what the reader may already see.
+
+    `model` gives the client of the model that is deployed now, and raises ModelUnavailable when there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        retriever: Retriever,
+        authors: Authors,
+        model: Callable[[], StreamingModel],
+        tracer: Tracer,
+        settings: RagSettings,
+    ) -> None:
+        self._retriever = retriever
+        self._authors = authors
+        self._model = model
+        self._tracer = tracer
+        self._settings = settings
+
+    async def run(self, text: str, draft: Draft, emit: Callable[[Event], None]) -> None:
+        """Answers `text` into the draft.
+
+        Raises:
+            ServiceUnavailable: The index or the model does not answer.
+            GenerationInterrupted: The model stopped in the middle, or said nothing.
+        """
+        draft.passages = await self._retrieve(text, draft)
+        if not draft.passages:
+            emit(_found(draft))
+            _decline(draft, emit)
+            return
+        messages = self._prompt(text, draft)
+        emit(_found(draft))
+        await self._generate(messages, draft, emit)
+        draft.status = "answered"
+
+    async def _retrieve(self, text: str, draft: Draft) -> list[Passage]:
+        """The relevant passages of one author; settles whose voice answers."""
+        k = draft.question.top_k or self._settings.top_k
+        names = [draft.author] if draft.author else await self._authors.names()
+        draft.author = names[0] if len(names) == 1 else None
+        with self._span("retrieval", draft, input={"query": text, "k": k, "author": draft.author}) as span:
+            found = await asyncio.to_thread(self._retriever.search, text, k, draft.author)
+            draft.index_generation = self._retriever.generation()
+            passages = relevant(found, self._settings.min_similarity)
+            span.update(
+                output={"passages": [_summary(passage) for passage in found], "relevant": len(passages)},
+                metadata={"index_generation": draft.index_generation, "min_similarity": self._settings.min_similarity},
+            )
+        if passages and draft.author is None:
+            draft.author = best_author(passages)
+        return [passage for passage in passages if passage.author == draft.author]
+
+    def _prompt(self, text: str, draft: Draft) -> list[dict[str, str]]:
+        """The messages; from here on, the draft's passages are those that fit into them."""
+        with self._span("prompt", draft, input={"passages": len(draft.passages)}) as span:
+            messages = prompts.answer_messages(text, draft.author or "", draft.passages)
+            draft.passages = draft.passages[: len(prompts.fit(draft.passages))]
+            span.update(output={"messages": messages}, metadata={"prompt_version": prompts.VERSION})
+        return messages
+
+    async def _generate(self, messages: list[dict[str, str]], draft: Draft, emit: Callable[[Event], None]) -> None:
+        """Streams the model's answer into the draft."""
+        model = self._model()
+        draft.model_version = model.model
+        limits = self._limits(draft)
+        with self._span("generation", draft, type="llm", input={"messages": messages}, model=model.model) as span:
+            try:
+                await _stream(model.stream(messages, **limits), draft, emit)
+            finally:
+                span.update(output={"answer": draft.text}, usage=draft.usage or None, metadata=facts(draft) | limits)
+                if first := draft.timings.get("time_to_first_token"):
+                    span.score("time_to_first_token", first)
+        if not draft.text.strip():
+            raise GenerationInterrupted("The model ended without saying anything. Ask again, or ask differently.")
+
+    def _limits(self, draft: Draft) -> dict[str, Any]:
+        """The length and the temperature asked for, within what is set."""
+        asked, settings = draft.question, self._settings
+        return {
+            "max_tokens": min(asked.max_tokens or settings.max_answer_tokens, settings.max_answer_tokens),
+            "temperature": settings.temperature if asked.temperature is None else asked.temperature,
+        }
+
+    @contextlib.contextmanager
+    def _span(
+        self, name: str, draft: Draft, *, input: dict[str, Any], type: SpanType = "general", model: str | None = None
+    ) -> Generator[Span]:
+        """A span of the trace whose duration, in milliseconds, is also one of the draft's timings."""
+        started = time.perf_counter()
+        try:
+            with self._tracer.span(name, type=type, input=input, model=model) as span:
+                yield span
+        finally:
+            draft.timings[name] = milliseconds_since(started)
+
+
+def facts(draft: Draft) -> dict[str, Any]:
+    """What a trace tells about an answer beside its text."""
+    return {
+        "model_version": draft.model_version,
+        "index_generation": draft.index_generation,
+        "prompt_version": prompts.VERSION,
+        "finish_reason": draft.finish_reason,
+        **draft.timings,
+    }
+
+
+def milliseconds_since(started: float) -> float:
+    """Milliseconds since `started`, a reading of `time.perf_counter`."""
+    return round((time.perf_counter() - started) * 1000, 2)
+
+
+async def _stream(stream: AsyncGenerator[Delta], draft: Draft, emit: Callable[[Event], None]) -> None:
+    """Takes every delta into the draft; notes when the first text came."""
+    started = time.perf_counter()
+    async with contextlib.aclosing(stream) as deltas:
+        async for delta in deltas:
+            if delta.text:
+                draft.timings.setdefault("time_to_first_token", milliseconds_since(started))
+                draft.pieces.append(delta.text)
+                emit(Token(text=delta.text))
+            if delta.usage:
+                draft.usage = {
+                    "prompt_tokens": delta.usage.prompt_tokens,
+                    "completion_tokens": delta.usage.completion_tokens,
+                }
+            draft.finish_reason = delta.finish_reason or draft.finish_reason
+            draft.model_version = delta.model or draft.model_version
+
+
+def _decline(draft: Draft, emit: Callable[[Event], None]) -> None:
+    draft.pieces.append(NOTHING_FOUND)
+    draft.status = "nothing_found"
+    emit(Token(text=NOTHING_FOUND))
+
+
+def _found(draft: Draft) -> Found:
+    return Found(id=draft.id, trace_id=draft.trace_id, author=draft.author, sources=draft.references())
+
+
+def _summary(passage: Passage) -> dict[str, Any]:
+    return {
+        "chunk_id": passage.chunk_id,
+        "title": passage.title,
+        "score": passage.score,
+        "similarity": passage.similarity,
+    }
