@@ -48,8 +48,8 @@ def refresh(warehouse: Warehouse) -> CleaningReport:
         warehouse.write_cleaned(cleaned())
     if gone:
         warehouse.remove_cleaned(gone)
-    if stale or gone:
-        warehouse.mark_duplicates(cleaning.exact_duplicates(warehouse.cleaned_texts()))
+    # Always, though it reads every document's hash: an earlier refresh may have been cut off just before this line
+    warehouse.mark_duplicates(cleaning.exact_duplicates(warehouse.cleaned_texts()))
     return CleaningReport(
         cleaned=len(stale),
         unchanged=len(wanted) - len(stale),

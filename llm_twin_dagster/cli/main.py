@@ -1,0 +1,126 @@
+"""The daily verbs."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from llm_twin_dagster.cli import endpoint, models, questions, sources
+from llm_twin_dagster.cli.output import Json, explained, fail, log, out, prepare, print_json, print_table, step_line
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="llm-twin",
+    help="Keep an LLM Twin alive: from an author's documents to a deployed model that answers in their voice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    callback=prepare,
+)
+app.add_typer(sources.app, name="sources")
+app.add_typer(models.app, name="models")
+app.add_typer(endpoint.app, name="endpoint")
+app.command()(sources.ingest)
+app.command()(questions.search)
+app.command()(questions.ask)
+app.command()(questions.traces)
+
+
+@app.command()
+@explained
+def doctor(as_json: Json = False) -> None:
+    """Check platform, settings and services, and say what to do."""
+    from llm_twin_dagster.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json(findings)
+    else:
+        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+        for finding in findings:
+            out.print(f"{marks[finding.state]:>18}  [bold]{finding.what}[/]: ", end="")
+            out.print(finding.detail, markup=False)
+    if any(finding.state == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+@explained
+def up() -> None:
+    """Start the whole stack in the foreground: Dagster UI, twin, console, mongod, endpoint. Ctrl-C stops it."""
+    from llm_twin_dagster import services
+    from llm_twin_dagster.stack import Stack
+    from twin.deployment import Deployment
+    from twin.home import Home
+
+    home = Home.from_settings()
+    Deployment(home).check()
+    with Stack(home, services.needed(), step_line) as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stack.request_stop())
+        print_table(
+            ["what", "where"],
+            [
+                ["Dagster UI", stack.urls.get("dagster")],
+                ["The twin: chat and API", stack.urls.get("twin")],
+                ["Console: traces, models, review", stack.urls.get("console", "as set in the environment")],
+                ["Reviewer's token", f"in {home.root / 'reviewer-token'}"],
+            ],
+            title="The stack is up; Ctrl-C or `make down` stops it",
+        )
+        stack.watch()
+        log.print("stopping")
+
+
+@app.command()
+@explained
+def down() -> None:
+    """Stop the stack that runs for this TWIN_HOME."""
+    from llm_twin_dagster.stack import stop_running
+    from twin.home import Home
+
+    home = Home.from_settings()
+    out.print("The stack is stopped." if stop_running(home) else f"Nothing runs for {home.root}.", soft_wrap=True)
+
+
+@app.command()
+@explained
+def materialize(
+    selection: Annotated[str, typer.Argument(help="Everything, or a job: ingest, train, deploy.")] = "everything",
+    force: Annotated[bool, typer.Option(help="Train even when nothing changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Materialize assets: everything, or those of one job. Ends with what was made."""
+    from llm_twin_dagster.report import print_run
+    from llm_twin_dagster.runs import JOBS, run_job
+    from llm_twin_dagster.stack import borrow
+    from twin.errors import UnknownName
+    from twin.home import Home
+
+    if selection not in JOBS:
+        raise UnknownName(f"There is no job {selection!r}. The jobs are: {', '.join(JOBS)}.")
+    home = Home.from_settings()
+    config = {"ops": {"fine_tuned_model": {"config": {"force": True}}}} if force else None
+    with borrow(home, ["mongod", "console", "endpoint"], step_line if not as_json else lambda *_: None):
+        outcome = run_job(home, selection, config, on_line=None if as_json else step_line)
+    if as_json:
+        print_json(outcome)
+    else:
+        print_run(outcome)
+    if not outcome.success:
+        fail(outcome.error or f"Failed checks: {', '.join(outcome.failed_checks)}")
+
+
+@app.command()
+@explained
+def demo(
+    locations: Annotated[list[str] | None, typer.Argument(help="Folders, URLs, files; default: twin.yaml")] = None,
+    author: Annotated[str | None, typer.Option(help="Whose they are, where they do not say so.")] = None,
+    question: Annotated[str | None, typer.Option(help="What to ask at the end.")] = None,
+) -> None:
+    """The whole path: documents in, a model trained, reviewed and deployed, an answer with its sources out."""
+    from llm_twin_dagster.demo import run_demo
+
+    run_demo(locations or [], author, question)

@@ -1,0 +1,107 @@
+"""What verbs print: tables and lines for people, JSON for machines; errors as one clear paragraph."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from twin.errors import TwinError
+
+__all__ = ["Json", "explained", "fail", "log", "out", "prepare", "print_json", "print_table", "quiet_line", "step_line"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False)
+"""Progress goes to standard error, so that standard output can be piped."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def prepare() -> None:
+    """What every verb needs before heavy imports: quiet libraries, no calls home, and SIGTERM as Ctrl-C."""
+    for name, value in {
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OPIK_SENTRY_ENABLE": "false",
+        "OPIK_ANALYTICS_ENABLE": "false",
+        "COMET_ERROR_TRACKING_ENABLE": "false",
+        "COMET_DISABLE_ANNOUNCEMENT": "1",
+        "COMET_LOGGING_CONSOLE": "error",
+    }.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def explained(verb: Callable[P, T]) -> Callable[P, T]:
+    """Turns our errors into a message and exit code 1, and Ctrl-C into exit code 130."""
+
+    @functools.wraps(verb)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return verb(*args, **kwargs)
+        except TwinError as error:
+            fail(error.message)
+        except KeyboardInterrupt:
+            log.print("[yellow]Interrupted.[/] What was finished is kept; the same command goes on from there.")
+            raise typer.Exit(130) from None
+
+    return wrapper
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the command with an error for the user."""
+    log.print("[bold red]Error:[/]", end=" ")
+    log.print(message, markup=False)
+    raise typer.Exit(1)
+
+
+def print_json(value: Any) -> None:
+    """Prints a record, a list or a mapping as JSON."""
+    builtins = msgspec.to_builtins(value, enc_hook=_encode)
+    sys.stdout.write(json.dumps(builtins, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Prints rows under column names; text is shown as it is, never as markup."""
+    from rich.text import Text
+
+    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    out.print(table)
+
+
+def step_line(step: str, text: str) -> None:
+    """One line of progress of a run."""
+    from rich.text import Text
+
+    log.print(Text.assemble((f"{step:>22} ", "cyan"), text))
+
+
+def quiet_line(name: str, text: str) -> None:
+    """The supervisor's own lines; the services' output is in TWIN_HOME/logs."""
+    if name == "stack":
+        step_line(name, text)
+
+
+def _encode(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else repr(value)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,109 @@
+"""Asking the twin, and looking at what it did."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import httpx
+import msgspec
+import typer
+
+from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, print_table, quiet_line
+from llm_twin_dagster.stack import borrow
+from twin.errors import ServiceUnavailable, TwinError
+from twin.home import Home
+
+__all__ = ["ask", "search", "traces"]
+
+TIMEOUT_SECONDS = 180.0
+SNIPPET_CHARS = 220
+STACK = ["mongod", "console", "endpoint", "twin"]
+
+
+@explained
+def search(
+    query: str,
+    k: Annotated[int, typer.Option(min=1, max=50, help="How many passages.")] = 5,
+    author: Annotated[str | None, typer.Option(help="Only this author's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find passages. Reads the published index directly; nothing needs to run."""
+    from twin.deployment import Deployment
+
+    deployment = Deployment()
+    vector = deployment.embedder.embed([query])[0]
+    passages = deployment.vector_index.search(query, vector, k, author=author)
+    if as_json:
+        print_json(passages)
+        return
+    for number, passage in enumerate(passages, start=1):
+        where = " > ".join(dict.fromkeys([passage.title, *passage.heading_path]))
+        out.print(f"[bold]{number}.[/] ", end="")
+        out.print(f"{where}  ({passage.author}, similarity {passage.similarity or 0:.2f})", markup=False)
+        out.print(f"   {passage.url}", markup=False, style="dim", soft_wrap=True)
+        text = " ".join(passage.text.split())
+        out.print(f"   {text[:SNIPPET_CHARS]}{'…' if len(text) > SNIPPET_CHARS else ''}", markup=False)
+
+
+@explained
+def ask(
+    question: str,
+    author: Annotated[str | None, typer.Option(help="Whose voice answers.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the twin. Uses the running stack, or starts what is needed for the length of the answer."""
+    home = Home.from_settings()
+    with borrow(home, STACK, quiet_line if not as_json else lambda *_: None) as urls:
+        answer = post(f"{urls['twin']}/rag", {"query": question, "author": author})
+    if as_json:
+        print_json(answer)
+    else:
+        print_answer(answer)
+
+
+@explained
+def traces(
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The latest traces, from the console."""
+    home = Home.from_settings()
+    with borrow(home, ["mongod", "console"], quiet_line if not as_json else lambda *_: None) as urls:
+        found = httpx.get(f"{urls['console']}/api/traces", params={"limit": limit}, timeout=30).json()
+    rows = found["traces"] if isinstance(found, dict) else found
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["started", "name", "input", "ms", "status", "trace"],
+        [[r.get(key) for key in ("start_time", "name", "input", "duration_ms", "status", "id")] for r in rows],
+    )
+
+
+def post(url: str, body: dict) -> dict:
+    """The twin's answer to a request.
+
+    Raises:
+        TwinError: With the twin's own message where it answered with an error.
+    """
+    try:
+        response = httpx.post(url, json={k: v for k, v in body.items() if v is not None}, timeout=TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        raise ServiceUnavailable(
+            f"The twin at {url} does not answer ({error}). See TWIN_HOME/logs/twin.log."
+        ) from error
+    content = msgspec.json.decode(response.content)
+    if response.is_error:
+        raise TwinError(content.get("error", {}).get("message") or f"The twin answered {response.status_code}.")
+    return content
+
+
+def print_answer(answer: dict) -> None:
+    """The answer, its sources and what it cost."""
+    out.print(answer["answer"], markup=False)
+    out.print()
+    for number, source in enumerate(answer.get("sources", []), start=1):
+        out.print(f"[{number}] {source['title']} — {source['url']}", markup=False, style="dim", soft_wrap=True)
+    timings = answer.get("timings", {})
+    shown = ", ".join(f"{name} {value:.0f} ms" for name, value in timings.items())
+    log.print(f"trace {answer.get('trace_id')}  {shown}", style="dim", soft_wrap=True)

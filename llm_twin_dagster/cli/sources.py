@@ -1,0 +1,100 @@
+"""What the twin reads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llm_twin_dagster.cli.output import Json, explained, fail, out, print_json, print_table, quiet_line, step_line
+from llm_twin_dagster.stack import borrow
+from twin.home import Home
+
+__all__ = ["app", "ingest"]
+
+app = typer.Typer(help="What the twin reads.", no_args_is_help=True)
+
+Author = Annotated[str | None, typer.Option(help="Whose documents these are, where they do not say so themselves.")]
+
+
+@app.command("add")
+@explained
+def add(location: str, author: Author = None) -> None:
+    """Remember a folder, file, repository or URL; the next ingest reads it."""
+    from twin import collection
+    from twin.deployment import Deployment
+
+    home = Home.from_settings()
+    source = collection.detect(location, author)
+    with borrow(home, ["mongod"], quiet_line):
+        Deployment(home).warehouse.add_source(source)
+    out.print(f"Added the {source.kind} {source.location}.", markup=False, soft_wrap=True)
+
+
+@app.command("list")
+@explained
+def list_(as_json: Json = False) -> None:
+    """Everything that the twin reads: from twin.yaml and from `sources add`."""
+    from twin import sources
+    from twin.deployment import Deployment
+    from twin.settings import HomeSettings, read
+
+    home = Home.from_settings()
+    with borrow(home, ["mongod"], quiet_line):
+        known = sources.known(read(HomeSettings).config, Deployment(home).warehouse)
+    if as_json:
+        print_json(known)
+    else:
+        print_table(
+            ["kind", "location", "author"], [[s.kind, s.location, s.author or "as documents say"] for s in known]
+        )
+
+
+@app.command("remove")
+@explained
+def remove(location: str) -> None:
+    """Forget a source. Its documents are tombstoned, and leave the index with the next ingest."""
+    from twin import collection
+    from twin.deployment import Deployment
+
+    home = Home.from_settings()
+    with borrow(home, ["mongod"], quiet_line):
+        warehouse = Deployment(home).warehouse
+        known = {source.location: source for source in warehouse.sources()}
+        source = known.get(location) or collection.detect(location)
+        warehouse.remove_source(source.id)
+    out.print(f"Removed {source.location}.", markup=False, soft_wrap=True)
+
+
+@explained
+def ingest(
+    locations: Annotated[
+        list[str] | None, typer.Argument(help="Folders, files, repositories, URLs; none: all known.")
+    ] = None,
+    author: Author = None,
+    confirm_vanished: Annotated[bool, typer.Option(help="Believe it when most of a source is gone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring documents in, through to the live index. Works with or without the stack running."""
+    from llm_twin_dagster.runs import run_job
+
+    home = Home.from_settings()
+    config = {"locations": locations or [], "author": author, "confirm_vanished": confirm_vanished}
+    with borrow(home, ["mongod"], quiet_line if not as_json else lambda *_: None):
+        outcome = run_job(
+            home,
+            "ingest",
+            {"ops": {"raw_documents": {"config": config}}},
+            on_line=None if as_json else step_line,
+        )
+    if not outcome.success:
+        fail(outcome.error or f"Nothing was published. Failed checks: {', '.join(outcome.failed_checks)}")
+    collected, index = outcome.assets["raw_documents"].metadata, outcome.assets["vector_index"].metadata
+    counts = {
+        name: collected.get(name, 0) for name in ("added", "changed", "removed", "unchanged", "refused", "failed")
+    }
+    if as_json:
+        print_json({**counts, "passages": index.get("dagster/row_count"), "generation": index.get("generation")})
+        return
+    out.print("  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items()))
+    out.print(f"The index holds {index.get('dagster/row_count')} passages (generation {index.get('generation')}).")
