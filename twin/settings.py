@@ -140,6 +140,10 @@ class EndpointSettings(_Settings):
 
     url: str | None = Field(None, validation_alias="MODEL_ENDPOINT_URL")
     """An OpenAI-compatible server to answer from. Unset: the endpoint of this deployment."""
+    model: str | None = Field(None, validation_alias="MODEL_ENDPOINT_MODEL")
+    """The model's name on that server."""
+    api_key: SecretStr | None = Field(None, validation_alias="MODEL_ENDPOINT_API_KEY")
+    """The key for that server."""
     name: str = Field("llm-twin", validation_alias="MODEL_ENDPOINT_NAME")
     """The endpoint's name."""
     timeout_seconds: float = Field(60.0, validation_alias="MODEL_ENDPOINT_TIMEOUT_SECONDS", gt=0)

@@ -11,16 +11,17 @@ from twin.processes import Child, answers, free_port, wait_until
 from twin.serving.client import ChatClient
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from twin.settings import EndpointSettings
 
-__all__ = ["model_process", "start_model"]
+__all__ = ["START_SECONDS", "STOP_SECONDS", "model_process", "start_model"]
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+ENGINE_SETTINGS = ("context_tokens", "slots", "queue_limit", "threads")
 
 
 @contextlib.contextmanager
@@ -41,7 +42,12 @@ def model_process(path: Path, *, settings: EndpointSettings, log: Path | None = 
 
 
 def start_model(
-    path: Path, *, settings: EndpointSettings, name: str | None = None, log: Path | None = None
+    path: Path,
+    *,
+    settings: EndpointSettings,
+    name: str | None = None,
+    log: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> tuple[Child, str]:
     """Starts the container program for the model at `path`; returns it and its URL, without waiting for `/ping`.
 
@@ -51,7 +57,9 @@ def start_model(
     command = [sys.executable, "-m", "app.inference", "--model", str(path), "--host", HOST, "--port", str(port)]
     if name:
         command += ["--name", name]
-    return Child(f"model-{port}", command, env=_environment(settings), log=log), f"http://{HOST}:{port}"
+    return Child(
+        f"model-{port}", command, env=_environment(settings), log=log, on_line=on_line
+    ), f"http://{HOST}:{port}"
 
 
 def _wait_until_loaded(child: Child, url: str, path: Path) -> None:
@@ -63,6 +71,5 @@ def _wait_until_loaded(child: Child, url: str, path: Path) -> None:
 
 def _environment(settings: EndpointSettings) -> dict[str, str]:
     """The settings as the variables that the program reads them from."""
-    values = settings.model_dump(mode="json", by_alias=False, exclude_none=True)
     fields = type(settings).model_fields
-    return {str(fields[name].validation_alias): str(value) for name, value in values.items()}
+    return {str(fields[name].validation_alias): str(getattr(settings, name)) for name in ENGINE_SETTINGS}

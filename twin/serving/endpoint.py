@@ -1,0 +1,60 @@
+"""What a model endpoint is: versions are deployed to it, and the old one answers until the new one does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["DEPLOY_SECONDS", "Endpoint", "EndpointState", "EndpointStatus"]
+
+DEPLOY_SECONDS = 120.0
+
+EndpointState = Literal["Absent", "Creating", "Updating", "InService", "Failed"]
+"""SageMaker's words. `Creating`: nothing answers yet; `Updating`: the old version answers while the new one starts."""
+
+
+class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as it is now."""
+
+    state: EndpointState
+    version: str | None = None
+    """The version that answers; while none does, the one that did last and will again."""
+    url: str | None = None
+    """Where it answers; None when it does not."""
+    previous: str | None = None
+    """The version that `rollback` goes back to."""
+    message: str = ""
+    """What went wrong last, or what is going on."""
+
+
+class Endpoint(Protocol):
+    """Where the approved model is served."""
+
+    def deploy(self, version: str, folder: Path, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
+        """Serves the model in `folder` as `version`; returns once it answers. Deploying what is served changes nothing.
+
+        Raises:
+            ModelUnavailable: It did not come up within `timeout` seconds, says why; what was served before still is.
+        """
+        ...
+
+    def status(self) -> EndpointStatus:
+        """The endpoint as it is now; cheap enough to ask for every request."""
+        ...
+
+    def rollback(self) -> EndpointStatus:
+        """Serves the version before this one again.
+
+        Raises:
+            UnknownName: There was none.
+            ModelUnavailable: It did not come up.
+        """
+        ...
+
+    def delete(self) -> None:
+        """Stops serving. The model's files stay."""
+        ...

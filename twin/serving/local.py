@@ -1,0 +1,122 @@
+"""The endpoint of this machine: it says in files what should be served, and the host process makes it so."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twin.errors import ModelUnavailable, UnknownName
+from twin.records import utcnow
+from twin.serving.client import ChatClient
+from twin.serving.endpoint import DEPLOY_SECONDS, EndpointStatus
+from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
+
+if TYPE_CHECKING:
+    from twin.settings import EndpointSettings
+
+__all__ = ["LocalEndpoint", "resolve_client"]
+
+POLL_SECONDS = 0.05
+NO_HOST = "The endpoint host of {folder} does not run. Start the stack: `make up`."
+NONE_DEPLOYED = (
+    "No model is deployed yet. Approve a version, on the console's review page or with "
+    "`llm-twin models approve VERSION`; it is deployed then."
+)
+
+
+class LocalEndpoint:
+    """An `Endpoint` over the files in `root/endpoint`."""
+
+    def __init__(self, root: Path) -> None:
+        self._files = EndpointFiles(root)
+
+    def host_is_running(self) -> bool:
+        """Whether the host process is there to do what it is told."""
+        return self._files.host_is_running()
+
+    def deploy(self, version: str, folder: Path, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
+        """See `Endpoint`."""
+        self._require_host()
+        self._ask(EndpointConfig(version=version, folder=str(folder.resolve())), timeout)
+        return self.status()
+
+    def status(self) -> EndpointStatus:
+        """See `Endpoint`."""
+        said = self._files.status()
+        version = said.config.version if said.config else None
+        previous = said.previous.version if said.previous else None
+        if said.state == "Absent" or self._files.host_is_running():
+            return EndpointStatus(
+                state=said.state, version=version, url=said.url, previous=previous, message=said.message
+            )
+        message = NO_HOST.format(folder=self._files.folder)
+        return EndpointStatus(state="Failed", version=version, previous=previous, message=message)
+
+    def rollback(self) -> EndpointStatus:
+        """See `Endpoint`."""
+        previous = self._files.status().previous
+        if previous is None:
+            raise UnknownName("There is no earlier version to go back to. See `llm-twin models list`.")
+        return self.deploy(previous.version, Path(previous.folder))
+
+    def delete(self) -> None:
+        """See `Endpoint`."""
+        if self._files.host_is_running():
+            self._ask(None, DEPLOY_SECONDS)
+            return
+        self._files.write_request(Request(config=None, requested_at=utcnow()))
+        self._files.write_status(HostStatus())
+
+    def _ask(self, config: EndpointConfig | None, timeout: float) -> None:
+        """Asks the host for `config` and waits until it has done that, or could not."""
+        request = Request(config=config, requested_at=utcnow())
+        self._files.write_request(request)
+        deadline = time.monotonic() + timeout
+        while (said := self._files.status()).answered != request.id:
+            self._require_host()
+            wanted = self._files.request()
+            if wanted is None or wanted.id != request.id:
+                raise ModelUnavailable("Another deployment replaced this one. See `llm-twin endpoint status`.")
+            if time.monotonic() > deadline:
+                what = f"Version {config.version} does not answer" if config else "The model is not stopped"
+                raise ModelUnavailable(f"{what} after {timeout:.0f} s. See logs/endpoint.log in TWIN_HOME.")
+            time.sleep(POLL_SECONDS)
+        if said.error:
+            raise ModelUnavailable(said.error)
+
+    def _require_host(self) -> None:
+        if not self._files.host_is_running():
+            raise ModelUnavailable(NO_HOST.format(folder=self._files.folder))
+
+
+def resolve_client(settings: EndpointSettings, root: Path) -> ChatClient:
+    """The client of the model that answers now: at `MODEL_ENDPOINT_URL`, or at this home's endpoint.
+
+    Clients are kept per address, so that calling this for every request costs a file's `stat` and keeps connections.
+
+    Raises:
+        ModelUnavailable: None does; says what to do.
+    """
+    if settings.url:
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        return _client(settings.url, settings.model, key, settings.timeout_seconds)
+    status = _endpoint(root).status()
+    if status.url:
+        return _client(status.url, f"{settings.name}@{status.version}", None, settings.timeout_seconds)
+    if status.state == "Absent":
+        raise ModelUnavailable(NONE_DEPLOYED)
+    if status.state == "Creating":
+        raise ModelUnavailable(f"{status.message} Try again in a few seconds.")
+    raise ModelUnavailable(status.message or f"The endpoint is {status.state}. See `llm-twin endpoint status`.")
+
+
+@lru_cache(maxsize=8)
+def _endpoint(root: Path) -> LocalEndpoint:
+    return LocalEndpoint(root)
+
+
+@lru_cache(maxsize=8)
+def _client(url: str, model: str | None, api_key: str | None, timeout: float) -> ChatClient:
+    return ChatClient(url, model=model, api_key=api_key, timeout=timeout)

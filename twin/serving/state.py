@@ -1,0 +1,142 @@
+"""What the local endpoint and its host tell each other, as files in `TWIN_HOME/endpoint`.
+
+desired.json   what should be served; written by `LocalEndpoint`, read by the host
+status.json    what is served, and how the last request ended; written by the host, read by everyone
+host.lock      locked by the host for as long as it lives, so a killed host is seen at once
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+import uuid
+from collections.abc import Generator
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from twin.errors import PlatformError
+from twin.records import content_hash
+from twin.serving.endpoint import EndpointState
+
+__all__ = ["EndpointConfig", "EndpointFiles", "HostStatus", "Request"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+LOCK_SECONDS = 2.0
+
+
+class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One version to serve. A config never changes; another version or folder is another config."""
+
+    version: str
+    folder: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.version}-{content_hash(self.version, self.folder)[:8]}"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What should be served from now on; no config means nothing."""
+
+    config: EndpointConfig | None
+    requested_at: datetime
+    id: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
+
+
+class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the host serves."""
+
+    state: EndpointState = "Absent"
+    config: EndpointConfig | None = None
+    """What answers at `url`; while nothing does, what did last and will again."""
+    url: str | None = None
+    pid: int | None = None
+    """The model process (its guard, which passes signals on)."""
+    previous: EndpointConfig | None = None
+    message: str = ""
+    answered: str | None = None
+    """The id of the last request that came to an end."""
+    error: str | None = None
+    """Why it could not be met."""
+
+
+class EndpointFiles:
+    """Reads and writes the state. Readers see a whole file, the old one or the new one."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "endpoint"
+        self._desired = self.folder / "desired.json"
+        self._status = self.folder / "status.json"
+        self._lock = self.folder / "host.lock"
+        self._cache: dict[Path, tuple[tuple[int, int], msgspec.Struct]] = {}
+
+    def request(self) -> Request | None:
+        """What should be served, if anyone has said so yet."""
+        return self._read(self._desired, Request)
+
+    def write_request(self, request: Request) -> None:
+        self._write(self._desired, request)
+
+    def status(self) -> HostStatus:
+        """What the host said last; it may be dead since (`host_is_running`)."""
+        return self._read(self._status, HostStatus) or HostStatus()
+
+    def write_status(self, status: HostStatus) -> None:
+        self._write(self._status, status)
+
+    def host_is_running(self) -> bool:
+        """Whether a host holds the lock."""
+        try:
+            with self._lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def host_lock(self) -> Generator[None]:
+        """Holds the host's lock for the length of a block.
+
+        Raises:
+            PlatformError: Another host holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + LOCK_SECONDS  # a reader's `host_is_running` may hold it for an instant
+        with self._lock.open("wb") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise PlatformError(
+                            f"Another endpoint host serves {self.folder}. Stop it with `make down`."
+                        ) from None
+                    time.sleep(0.02)
+            yield
+
+    def _read(self, path: Path, kind: type[S]) -> S | None:
+        """The content of a file, read again only when the file was replaced."""
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = stat.st_mtime_ns, stat.st_ino
+        cached = self._cache.get(path)
+        if cached is not None and cached[0] == stamp and isinstance(cached[1], kind):
+            return cached[1]
+        content = msgspec.json.decode(path.read_bytes(), type=kind)
+        self._cache[path] = stamp, content
+        return content
+
+    def _write(self, path: Path, content: msgspec.Struct) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        staging = path.with_suffix(f".{os.getpid()}.{uuid.uuid4().hex[:8]}")
+        staging.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
+        staging.replace(path)
