@@ -1,0 +1,1 @@
+"""From cleaned documents to passages, vectors and the index that searches them."""

