@@ -1,0 +1,219 @@
+"""Where training runs. Today: here, as a child process under SageMaker's own contract."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from twin.errors import TrainingFailed
+from twin.processes import Child
+from twin.records import content_hash
+from twin.training import VERSION
+from twin.training.base import BaseModel, file_sha256
+from twin.training.progress import Progress, parse
+from twin.training.recipe import Provenance, Recipe, to_hyperparameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
+
+__all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "finished_model", "train"]
+
+STOP_SECONDS = 60.0
+"""How long an interrupted program may take to finish its step and save a checkpoint."""
+
+INTERRUPTED = 75
+
+
+class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that makes one model. Equal jobs have equal names and make the same model."""
+
+    dataset_version: str
+    base: BaseModel
+    recipe: Recipe
+    train: Path
+    """A JSONL file of `{"prompt": [messages], "completion": [messages]}`."""
+    test: Path | None = None
+    """The same, held out; its loss is measured at the end."""
+
+    @property
+    def name(self) -> str:
+        """Deterministic, and a valid SageMaker job name."""
+        key = content_hash(self.dataset_version, VERSION, self.base.sha256, self.recipe.hash)
+        return f"llm-twin-{key[:16]}"
+
+    @property
+    def provenance(self) -> Provenance:
+        return Provenance(
+            base_model=self.base.name,
+            base_sha256=self.base.sha256,
+            dataset_version=self.dataset_version,
+            code_version=VERSION,
+        )
+
+
+class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished model in a folder of this machine."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    reused: bool = False
+    """True when it was there already and nothing was trained."""
+
+    @property
+    def servable(self) -> Path:
+        """What an inference server loads: the GGUF file or the merged folder."""
+        return self.folder / self.manifest["file"]
+
+    @property
+    def adapter(self) -> Path:
+        """The LoRA adapter alone, in PEFT's format."""
+        return self.folder / "adapter"
+
+
+class Trainer(Protocol):
+    """A place where training jobs run."""
+
+    def train(self, job: TrainingJob, on_progress: Callable[[Progress], None] | None = None) -> TrainedModel:
+        """The job's model: the finished one, or a new one. Raises TrainingFailed with the program's reason."""
+        ...
+
+    def discard(self, job: TrainingJob) -> None:
+        """Forgets the job's model and checkpoints, so that the next `train` starts afresh."""
+        ...
+
+
+class LocalTrainer:
+    """Runs the train program as a child process, each job in a folder of its own under `work`.
+
+    `env` is added to the program's environment: where Comet is, for instance.
+    """
+
+    def __init__(self, work: Path, *, env: Mapping[str, str] | None = None) -> None:
+        self.work = work
+        self.env = dict(env or {})
+
+    def train(self, job: TrainingJob, on_progress: Callable[[Progress], None] | None = None) -> TrainedModel:
+        """See `Trainer.train`. A run that was cut short goes on from its last checkpoint."""
+        root = self._root(job)
+        root.mkdir(parents=True, exist_ok=True)
+        with _only_one(root / "lock", job.name):
+            if model := finished_model(root / "model"):
+                return model
+            self._stage(job, root)
+            self._run(job, root, on_progress or (lambda progress: None))
+            shutil.rmtree(root / "checkpoints", ignore_errors=True)
+            model = finished_model(root / "model")
+        if model is None:
+            raise TrainingFailed(f"{job.name} ended well but left no whole model in {root / 'model'}. Run it again.")
+        return msgspec.structs.replace(model, reused=False)
+
+    def discard(self, job: TrainingJob) -> None:
+        """See `Trainer.discard`."""
+        shutil.rmtree(self._root(job), ignore_errors=True)
+
+    def _root(self, job: TrainingJob) -> Path:
+        return self.work / job.name
+
+    def _stage(self, job: TrainingJob, root: Path) -> None:
+        """Lays the job's input out as the contract says; the base model stays where it is."""
+        for channel, file in (("train", job.train), ("test", job.test)):
+            folder = root / "input" / "data" / channel
+            shutil.rmtree(folder, ignore_errors=True)
+            if file is not None:
+                folder.mkdir(parents=True)
+                shutil.copyfile(file, folder / file.name)
+        config = root / "input" / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        values = to_hyperparameters(job.recipe, job.provenance)
+        (config / "hyperparameters.json").write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+    def _run(self, job: TrainingJob, root: Path, on_progress: Callable[[Progress], None]) -> None:
+        def on_line(line: str) -> None:
+            if progress := parse(line):
+                on_progress(progress)
+
+        command = [sys.executable, "-m", "twin.training.program", "--root", str(root)]
+        env = {**_environment(root), "SM_CHANNEL_BASE": str(job.base.folder), **self.env}
+        child = Child(f"train-{job.name}", command, env=env, log=root / "output" / "train.log", on_line=on_line)
+        try:
+            code = child.wait()
+        finally:
+            child.stop(STOP_SECONDS)
+        if code == INTERRUPTED:
+            raise TrainingFailed(f"Training {job.name} was interrupted; its checkpoint is kept. Run it again to go on.")
+        if code != 0:
+            raise TrainingFailed(_why(job, root, code), detail=child.last_lines())
+
+
+def train(
+    train_file: Path,
+    base: BaseModel,
+    recipe: Recipe,
+    work: Path,
+    *,
+    dataset_version: str,
+    test_file: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TrainedModel:
+    """Trains on this machine, or returns the model that the same job made before.
+
+    Raises:
+        TrainingFailed: With the program's reason.
+    """
+    job = TrainingJob(dataset_version=dataset_version, base=base, recipe=recipe, train=train_file, test=test_file)
+    return LocalTrainer(work).train(job, on_progress)
+
+
+def finished_model(folder: Path) -> TrainedModel | None:
+    """The model in a folder, if it is whole: its manifest is written last and names the sha256 of every other file."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        whole = all(file_sha256(folder / name) == sha256 for name, sha256 in manifest["sha256"].items())
+    except FileNotFoundError:
+        return None
+    return TrainedModel(folder=folder, manifest=manifest, reused=True) if whole else None
+
+
+def _why(job: TrainingJob, root: Path, code: int) -> str:
+    """The program's own reason where it left one; a kill leaves none."""
+    log = root / "output" / "train.log"
+    try:
+        reason = (root / "output" / "failure").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        reason = f"the program was ended from outside (exit code {code}); perhaps memory ran out"
+    return f"Training {job.name} failed: {reason} Its log is {log}."
+
+
+def _environment(root: Path) -> dict[str, str]:
+    cores = str(os.cpu_count() or 1)
+    return {
+        "OMP_NUM_THREADS": cores,
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_CACHE": str(root / "cache"),
+        # Toolkit variables of an outer container would lead the program to that container's channels.
+        "SM_MODEL_DIR": "",
+        "SM_CHANNEL_TRAIN": "",
+        "SM_CHANNEL_TEST": "",
+    }
+
+
+@contextlib.contextmanager
+def _only_one(path: Path, name: str) -> Generator[None]:
+    """Two processes never train one job at once: the second is told so, and the kernel frees a dead one's lock."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingFailed(
+                f"Training {name} is already running in another process. Wait for it to end."
+            ) from None
+        yield

@@ -1,0 +1,48 @@
+"""The run's record in Comet, where Comet is configured."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.settings import CometSettings, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
+
+    from twin.training.recipe import Provenance, Recipe
+
+    Log = Callable[[Mapping[str, float], int], None]
+
+__all__ = ["experiment"]
+
+
+@contextlib.contextmanager
+def experiment(
+    recipe: Recipe, provenance: Provenance, facts: Mapping[str, float | str], offline_folder: Path
+) -> Generator[Log]:
+    """Yields the function that logs a step's metrics; without COMET_API_KEY it drops them.
+
+    When Comet does not answer, the record is kept in `offline_folder` for `comet upload`: no training run is lost to a
+    registry that is down.
+    """
+    settings = read(CometSettings)
+    if settings.api_key is None:
+        yield lambda metrics, step: None
+        return
+    from twin.registry import comet
+
+    offline_folder.mkdir(parents=True, exist_ok=True)
+    with comet.experiment(
+        f"train-{provenance.dataset_version[:12]}-{recipe.hash[:8]}",
+        url=settings.url,
+        api_key=settings.api_key.get_secret_value(),
+        workspace=settings.workspace,
+        project=settings.project,
+        offline_folder=offline_folder,
+    ) as running:
+        running.log_parameters({**msgspec.structs.asdict(recipe), **msgspec.structs.asdict(provenance), **facts})
+        yield lambda metrics, step: running.log_metrics(dict(metrics), step=step)

@@ -1,0 +1,217 @@
+"""Supervised fine-tuning of LoRA adapters with TRL: resumable, interruptible, and it says how far it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from transformers import PrinterCallback, TrainerCallback
+from transformers.trainer_callback import ExportableState
+
+from twin.training.progress import Progress, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerControl, TrainerState
+    from trl import SFTTrainer
+
+    from twin.training.program.samples import EncodedSample
+    from twin.training.recipe import Recipe
+
+__all__ = ["Metrics", "fine_tune", "last_checkpoint"]
+
+SAVE_STEPS = 5
+KEPT_CHECKPOINTS = 2
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run went."""
+
+    steps: int
+    loss_start: float
+    loss_end: float
+    """The mean of the last three steps: one step's loss is one sequence's."""
+    tokens: int
+    """Tokens processed, prompts included, over all attempts of the run."""
+    seconds: float
+    """Training time over all attempts, without loading and export."""
+    test_loss: float | None = None
+    """Mean loss of the completions of the test channel, where there is one."""
+
+
+def fine_tune(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    checkpoints: Path,
+    *,
+    train: list[EncodedSample],
+    test: list[EncodedSample],
+    stop_requested: Callable[[], bool],
+    log: Callable[[Mapping[str, float], int], None],
+    save_steps: int = SAVE_STEPS,
+) -> tuple[PeftModel, Metrics] | None:
+    """Trains from the last whole checkpoint, or from the start.
+
+    Returns the model with its adapters and the run's metrics, or None when `stop_requested` became true: then a
+    checkpoint of the last step is in `checkpoints`.
+    """
+    follower = _Follower(stop_requested, log)
+    trainer = _trainer(model, tokenizer, recipe, checkpoints, train, test, follower, save_steps)
+    checkpoint = last_checkpoint(checkpoints)
+    if checkpoint:
+        report(Progress(event="resumed", detail={"step": int(checkpoint.name.rpartition("-")[2])}))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.state.global_step < recipe.max_steps:
+        return None
+    adapted = cast("PeftModel", trainer.model)
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    test_loss = trainer.evaluate()["eval_loss"] if test else None
+    metrics = Metrics(
+        steps=trainer.state.global_step,
+        loss_start=losses[0],
+        loss_end=sum(losses[-3:]) / len(losses[-3:]),
+        tokens=int(trainer.state.num_input_tokens_seen),
+        seconds=follower.elapsed,
+        test_loss=test_loss,
+    )
+    return adapted, metrics
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint. Torn ones, left by a kill in the middle of saving, are removed.
+
+    The trainer writes `trainer_state.json` last, so a checkpoint where it can be read is whole.
+    """
+    by_age = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    for path in reversed(by_age):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+        else:
+            return path
+    return None
+
+
+def _trainer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    checkpoints: Path,
+    train: list[EncodedSample],
+    test: list[EncodedSample],
+    follower: _Follower,
+    save_steps: int,
+) -> SFTTrainer:
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import SFTConfig, SFTTrainer
+
+    def dataset(samples: list[EncodedSample]) -> Dataset | None:
+        return Dataset.from_list([msgspec.structs.asdict(sample) for sample in samples]) if samples else None
+
+    on_gpu = torch.cuda.is_available()
+    trainer = SFTTrainer(
+        model=model,
+        processing_class=tokenizer,
+        args=SFTConfig(
+            output_dir=str(checkpoints),
+            max_steps=recipe.max_steps,
+            per_device_train_batch_size=recipe.batch_size,
+            per_device_eval_batch_size=1,
+            gradient_accumulation_steps=recipe.gradient_accumulation,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=recipe.warmup_steps,
+            max_length=recipe.max_length,
+            packing=True,
+            packing_strategy="bfd",  # whole samples only; each attends to itself alone
+            seed=recipe.seed,
+            data_seed=recipe.seed,
+            save_steps=save_steps,
+            save_total_limit=KEPT_CHECKPOINTS,
+            include_num_input_tokens_seen="all",
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=not on_gpu,
+            bf16=on_gpu and torch.cuda.is_bf16_supported(),  # on a CPU without it, bf16 is a hundred times slower
+            gradient_checkpointing=False,  # memory is not what a small model lacks
+            dataloader_pin_memory=on_gpu,
+        ),
+        train_dataset=dataset(train),
+        eval_dataset=dataset(test),
+        peft_config=LoraConfig(
+            r=recipe.lora_r,
+            lora_alpha=recipe.lora_alpha,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[follower],
+    )
+    trainer.remove_callback(PrinterCallback)  # the follower reports each step
+    return trainer
+
+
+class _Follower(TrainerCallback, ExportableState):
+    """Reports each step, and ends the run with a checkpoint when it is asked to."""
+
+    def __init__(self, stop_requested: Callable[[], bool], log: Callable[[Mapping[str, float], int], None]) -> None:
+        self.elapsed = 0.0
+        """Seconds of training, over all attempts."""
+        self._stop_requested = stop_requested
+        self._log = log
+        self._last = time.monotonic()
+        self._tokens = 0
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this; `on_train_begin` takes it back.
+
+        The trainer's own way of restoring callbacks also restores its control flags, and after an interruption those
+        say that training should stop.
+        """
+        return {"args": {}, "attributes": {"elapsed": self.elapsed}}
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        stored = cast("dict[str, Any]", state.stateful_callbacks)  # declared as a list, kept as a dict
+        kept = stored.get(type(self).__name__, {})
+        self.elapsed = kept.get("attributes", {}).get("elapsed", 0.0)
+        self._last, self._tokens = time.monotonic(), int(state.num_input_tokens_seen)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._stop_requested():
+            control.should_save = control.should_training_stop = True
+
+    def on_log(
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        now = time.monotonic()
+        seconds, self._last = now - self._last, now
+        self.elapsed += seconds
+        tokens, self._tokens = int(state.num_input_tokens_seen) - self._tokens, int(state.num_input_tokens_seen)
+        speed = tokens / seconds
+        eta = self.elapsed / state.global_step * (state.max_steps - state.global_step)
+        report(
+            Progress(
+                event="step",
+                step=state.global_step,
+                steps=state.max_steps,
+                loss=logs["loss"],
+                tokens_per_second=round(speed, 1),
+                eta_seconds=round(eta, 1),
+            )
+        )
+        metrics = {"loss": logs["loss"], "learning_rate": logs["learning_rate"], "tokens_per_second": speed}
+        self._log(metrics, state.global_step)
