@@ -1,0 +1,48 @@
+"""Which lines of a markdown text are code and which are prose."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["code_lines", "map_prose", "sections"]
+
+FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<info>.*)")
+
+
+def code_lines(lines: list[str]) -> list[bool]:
+    """For each line, whether it belongs to a fenced code block, its fences included.
+
+    As in CommonMark: a block ends at a fence of the same character, at least as long, or at the end of the text.
+    """
+    inside: list[bool] = []
+    opened = ""
+    for line in lines:
+        # Most lines cannot be a fence; the check is cheaper than the pattern
+        found = FENCE.match(line) if "```" in line or "~~~" in line else None
+        if opened:
+            inside.append(True)
+            if found and found["fence"].startswith(opened) and not found["info"].strip():
+                opened = ""
+        elif found and not (found["fence"][0] == "`" and "`" in found["info"]):
+            inside.append(True)
+            opened = found["fence"]
+        else:
+            inside.append(False)
+    return inside
+
+
+def sections(text: str) -> Iterator[tuple[bool, list[str]]]:
+    """The text's lines in runs, each with whether it is fenced code."""
+    lines = text.split("\n")
+    for is_code, run in groupby(zip(code_lines(lines), lines, strict=True), key=lambda pair: pair[0]):
+        yield is_code, [line for _, line in run]
+
+
+def map_prose(text: str, change: Callable[[str], str]) -> str:
+    """The text with `change` applied to each run of prose lines; fenced code as it was."""
+    return "\n".join("\n".join(run) if is_code else change("\n".join(run)) for is_code, run in sections(text))

@@ -1,0 +1,67 @@
+"""Characters and blank space: one form of each character, no invisible ones, no needless blank lines."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+
+from twin.cleaning.markdown import code_lines, map_prose
+
+__all__ = ["normalise", "settle_blank_lines"]
+
+LINE_ENDS = re.compile("\r\n?|[\u2028\u2029\u0085]")
+INVISIBLE = re.compile(
+    "[\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+    # Joiners make letters of some scripts and emoji; beside ASCII they make nothing
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+)
+WIDE_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+STYLED_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
+HARD_BREAK = "  "
+CODE_INDENT = "    "
+
+
+def normalise(text: str) -> str:
+    """`text` with line feeds for line ends and, outside fenced code, Unicode in NFC without invisible characters.
+
+    Letters of the mathematical alphabets, which some write for bold (`𝗯𝗼𝗹𝗱`), become plain ones: no search finds them and
+    no tokenizer knows them. Trailing blanks go, except the two that make a line break in markdown.
+    """
+    return map_prose(LINE_ENDS.sub("\n", text), _normalise_prose)
+
+
+def settle_blank_lines(text: str) -> str:
+    """`text` without blank lines at its ends, and with at most one between paragraphs.
+
+    Between two indented lines they stay: those may be code.
+    """
+    lines = text.split("\n")
+    kept: list[str] = []
+    blank = 0
+    for line, is_code in zip(lines, code_lines(lines), strict=True):
+        if not is_code and not line.strip():
+            blank += 1
+            continue
+        if kept and blank:
+            inside_code = line.startswith(CODE_INDENT) and kept[-1].startswith(CODE_INDENT)
+            kept += [""] * (blank if inside_code else 1)
+        blank = 0
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def _normalise_prose(text: str) -> str:
+    text = INVISIBLE.sub("", text)
+    if not text.isascii():
+        text = WIDE_SPACES.sub(" ", text)
+        text = STYLED_LETTERS.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
+        text = unicodedata.normalize("NFC", text)
+    lines = text.split("\n")
+    return "\n".join(_without_trailing_blanks(line, following) for line, following in pairwise([*lines, ""]))
+
+
+def _without_trailing_blanks(line: str, following: str) -> str:
+    stripped = line.rstrip(" \t")
+    is_hard_break = line.endswith(HARD_BREAK) and stripped and following.strip()
+    return stripped + HARD_BREAK if is_hard_break else stripped
