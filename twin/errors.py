@@ -10,7 +10,10 @@ TwinError
 │   ├── EmptyQuestion
 │   ├── QuestionTooLong
 │   ├── UnknownAuthor
-│   └── UnknownName            no trace, model, version or job of that name
+│   ├── UnknownName            no trace, model, version or job of that name
+│   ├── NotAuthorized          a credential is missing or wrong
+│   ├── ReviewRequired         only a person may do this, in a review
+│   └── AlreadyDecided         a review was decided the other way
 ├── ServiceUnavailable         something outside this process does not answer
 │   ├── WarehouseUnavailable   MongoDB
 │   ├── IndexUnavailable       Qdrant, or no published generation yet
@@ -26,6 +29,7 @@ TwinError
 from __future__ import annotations
 
 __all__ = [
+    "AlreadyDecided",
     "ArtifactError",
     "CollectionError",
     "EmptyQuestion",
@@ -33,11 +37,13 @@ __all__ = [
     "IndexUnavailable",
     "InputError",
     "ModelUnavailable",
+    "NotAuthorized",
     "Overloaded",
     "PlatformError",
     "PublishConflict",
     "QuestionTooLong",
     "RegistryUnavailable",
+    "ReviewRequired",
     "ServiceUnavailable",
     "SettingsError",
     "SourceFailed",
@@ -100,6 +106,18 @@ class UnknownAuthor(InputError):
 
 class UnknownName(InputError):
     """Nothing of that name or id exists."""
+
+
+class NotAuthorized(InputError):
+    """A credential is missing or wrong."""
+
+
+class ReviewRequired(InputError):
+    """Only a person may do this, in a review."""
+
+
+class AlreadyDecided(InputError):
+    """A review was decided the other way."""
 
 
 class ServiceUnavailable(TwinError):

@@ -16,8 +16,10 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from app.console import layout, opik, pages_traces
+from app.console import comet, comet_models, layout, opik, pages_traces
 from twin.errors import InputError, ServiceUnavailable, TwinError, UnknownName, WarehouseUnavailable
+from twin.standins.comet import ExperimentStore
+from twin.standins.comet_models import ModelStore
 from twin.standins.opik import TraceStore
 
 if TYPE_CHECKING:
@@ -31,11 +33,13 @@ logger = logging.getLogger(__name__)
 
 ROUTE_HANDLERS: list[ControllerRouterHandler] = [
     *opik.route_handlers,
+    *comet.route_handlers,
+    *comet_models.route_handlers,
     *pages_traces.route_handlers,
 ]
 """Everything the console serves besides its health; each module of pages or protocol adds its list here."""
 
-PREPARATIONS = (TraceStore.prepare,)
+PREPARATIONS = (TraceStore.prepare, ExperimentStore.prepare, ModelStore.prepare)
 """Called with the database once it answers, to make indexes; idempotent."""
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -48,7 +52,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-MACHINE_PATHS = ("/opik/", "/comet/", "/api/", "/health/")
+MACHINE_PATHS = ("/opik/", "/comet/", "/clientlib/", "/api/", "/health/")
 """Under these, errors are JSON; elsewhere they are pages."""
 
 

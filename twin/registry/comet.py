@@ -1,0 +1,357 @@
+"""Comet's model registry and experiments, or the console's stand-in for them; only the URL differs.
+
+Writing goes through the `comet_ml` SDK. Reading goes straight to the REST endpoints that the SDK itself reads from,
+because importing the SDK takes 2 to 4 s and a sensor asks every half minute.
+
+What a review is, in Comet's terms: the version is registered with the status `Development` and a *status configuration*
+`{"status": "Production", "is_review_required": true}`, which is a request to a person. Their decision shows in the
+version's history (`MODEL_VERSION_STATUS_REQUEST_...`) and in its status. On Comet a person decides on the registry's
+page; locally, on the console's review page (`twin.registry.review`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import httpx
+
+from twin.errors import InputError, NotAuthorized, RegistryUnavailable, UnknownName
+from twin.records import ModelVersion, content_hash
+from twin.registry.base import DEVELOPMENT, PRODUCTION, version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from comet_ml import CometExperiment
+
+__all__ = ["COMET_URL", "IDENTITY_KEYS", "CometRegistry", "experiment", "manifest_fingerprint", "reachable"]
+
+logger = logging.getLogger(__name__)
+
+COMET_URL = "https://www.comet.com/clientlib/"
+MANIFEST_FILE = "manifest.json"
+MAX_MANIFEST_BYTES = 1_000_000
+IDENTITY_KEYS = ("sha256", "dataset_version", "code_version", "base_model", "hyperparameters", "recipe")
+"""The parts of a manifest that say which model it is; the rest (scores, times, examples) are findings about it."""
+REACH_SECONDS = 1.4
+READ_SECONDS = 10.0
+REGISTER_SECONDS = 60.0
+READERS = 8
+SDK_ENVIRONMENT = {
+    "COMET_ERROR_TRACKING_ENABLE": "false",
+    "COMET_DISABLE_ANNOUNCEMENT": "1",
+    "COMET_DISABLE_AUTO_LOGGING": "1",
+    "COMET_LOGGING_CONSOLE": "WARNING",
+}
+REVIEW_ACTIONS: Mapping[str, Literal["pending", "approved", "rejected"]] = {
+    "MODEL_VERSION_STATUS_REQUEST_CHANGE": "pending",
+    "MODEL_VERSION_STATUS_REQUEST_APPROVED": "approved",
+    "MODEL_VERSION_STATUS_REQUEST_REJECTED": "rejected",
+}
+
+
+class CometRegistry:
+    """A model registry at Comet. `url` is what COMET_URL_OVERRIDE would be; making one connects to nothing.
+
+    Every method raises RegistryUnavailable when the registry does not answer, NotAuthorized when it refuses the key.
+    """
+
+    def __init__(self, url: str | None, api_key: str, workspace: str, *, project: str = "llm-twin") -> None:
+        self.url = url or COMET_URL
+        self.workspace = workspace
+        self.project = project
+        self._api_key = api_key
+        self._http = httpx.Client(
+            base_url=root_of(self.url) + "/api/rest/v2/",
+            headers={"Authorization": api_key},
+            timeout=httpx.Timeout(READ_SECONDS, connect=REACH_SECONDS),
+            follow_redirects=True,
+        )
+        self._manifests: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def register(self, name: str, manifest: dict[str, Any]) -> ModelVersion:
+        """The version of this manifest: the existing one, or a new one at `Development` whose review is requested.
+
+        Manifests with equal IDENTITY_KEYS are of the same version.
+
+        Raises:
+            InputError: The manifest is not JSON or not small.
+        """
+        content = encode(manifest)
+        fingerprint_tag = f"manifest-{manifest_fingerprint(manifest)[:16]}"
+        if not reachable(self.url):
+            raise RegistryUnavailable(unreachable(self.url) + " Nothing was registered.")
+        existing = self._list(name, tag=fingerprint_tag)
+        if existing:
+            return self._with_review(name, existing[0])
+        version = next_version(self._list(name))
+        self._register(name, version, manifest, content, fingerprint_tag)
+        if version not in self._list(name, tag=fingerprint_tag):
+            raise RegistryUnavailable(
+                f"Version {version} of {name!r} did not arrive in the registry at {self.url}. "
+                "Look at the messages of COMET above, and run this step again."
+            )
+        return self._with_review(name, version)
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions, newest first; none for a model that nobody registered."""
+        versions = self._list(name)
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(lambda version: self.get(name, version), versions))
+
+    def get(self, name: str, version: str) -> ModelVersion:
+        """One version.
+
+        Raises:
+            UnknownName: There is no such version.
+        """
+        details = self._get("registry-model/item/details", modelName=name, version=version)
+        return ModelVersion(
+            name=name,
+            version=version,
+            status=details["status"],
+            tags=details["tags"],
+            review=self._review(details),
+            manifest=self._manifest(name, version),
+            created_at=datetime.fromtimestamp(details["createdAt"] / 1_000, UTC),
+        )
+
+    def approved(self, name: str) -> ModelVersion | None:
+        """The newest version in Production, or None."""
+        versions = self._list(name, status=PRODUCTION)
+        return self.get(name, versions[0]) if versions else None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def _register(self, name: str, version: str, manifest: Mapping[str, Any], content: bytes, tag: str) -> None:
+        run = experiment(
+            f"register {name} {version}",
+            url=self.url,
+            api_key=self._api_key,
+            workspace=self.workspace,
+            project=self.project,
+        )
+        with tempfile.TemporaryDirectory() as folder, run as logged:
+            file = Path(folder) / MANIFEST_FILE
+            file.write_bytes(content)
+            logged.log_parameters(manifest.get("hyperparameters") or {})
+            logged.log_metrics(numbers(manifest.get("scores") or {}))
+            logged.log_model(name, str(file), file_name=MANIFEST_FILE)
+            logged.register_model(
+                name,
+                version=version,
+                tags=[tag],
+                status=DEVELOPMENT,
+                status_configuration=REVIEW_REQUEST,
+                sync=True,
+                timeout=REGISTER_SECONDS,
+            )
+
+    def _with_review(self, name: str, version: str) -> ModelVersion:
+        """The version, its review requested even where the process that registered it died before asking."""
+        found = self.get(name, version)
+        if found.review != "none" or found.status != DEVELOPMENT:
+            return found
+        item = self._get("registry-model/item/details", modelName=name, version=version)["registryModelItemId"]
+        request = {"status": PRODUCTION, "isReviewRequired": True, "statusConfiguration": []}
+        self._call("POST", f"write/registry-model/item/{item}/status-configuration", json=request)
+        return self.get(name, version)
+
+    def _review(self, details: Mapping[str, Any]) -> Literal["none", "pending", "approved", "rejected"]:
+        if details["status"] == PRODUCTION:
+            return "approved"
+        body = {"registryModelItemId": details["registryModelItemId"], "groupedBy": "DAY"}
+        days = self._call("POST", "registry-model/history/item", json=body).json()
+        for event in chain.from_iterable(days.values()):  # newest first
+            if event["actionType"] in REVIEW_ACTIONS and event["newValue"].get("registryModelStatus") == PRODUCTION:
+                return REVIEW_ACTIONS[event["actionType"]]
+        return "none"
+
+    def _manifest(self, name: str, version: str) -> dict[str, Any]:
+        known = self._manifests.get((name, version))
+        if known is not None:
+            return known
+        files = self._get("registry-model/item/download-instructions", modelName=name, version=version)
+        for file in files["versions"][0]["assets"]:
+            if file["fileName"] == MANIFEST_FILE:
+                wanted = {"experimentKey": file["experimentKey"], "assetId": file["assetId"]}
+                manifest = self._call("GET", "experiment/asset/get-asset", params=wanted).json()
+                self._manifests[name, version] = manifest
+                return manifest
+        return {}
+
+    def _list(self, name: str, **only: str) -> list[str]:
+        """Version strings, newest first."""
+        try:
+            items = self._get("registry-model/items", modelName=name, versionPrefix="", **only)["items"]
+        except UnknownName:
+            return []
+        return sorted((item["version"] for item in items), key=version_key, reverse=True)
+
+    def _get(self, endpoint: str, **params: str) -> dict[str, Any]:
+        return self._call("GET", endpoint, params={"workspaceName": self.workspace, **params}).json()
+
+    def _call(self, method: str, endpoint: str, **request: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, endpoint, **request)
+        except httpx.HTTPError as error:
+            raise RegistryUnavailable(unreachable(self.url), detail=f"{endpoint}: {error!r}") from error
+        if response.is_success:
+            return response
+        message = message_of(response)
+        if response.status_code in (401, 403):
+            raise NotAuthorized(f"The model registry at {self.url} refuses the key: {message} See COMET_API_KEY.")
+        if response.status_code in (400, 404):
+            raise UnknownName(message)
+        raise RegistryUnavailable(f"The model registry at {self.url} failed: {message} Try again later.")
+
+
+REVIEW_REQUEST: dict[str, Any] = {
+    "status": PRODUCTION,
+    "is_review_required": True,
+    "status_configuration_items": [],
+    "comment": "Registered by the pipeline; a person decides.",
+}
+
+
+@contextmanager
+def experiment(
+    name: str,
+    *,
+    url: str | None,
+    api_key: str | None,
+    workspace: str,
+    project: str = "llm-twin",
+    offline_folder: Path | None = None,
+) -> Generator[CometExperiment]:
+    """A running Comet experiment that ends, with everything sent, when the block ends.
+
+    When Comet does not answer, the experiment is written to a zip file in `offline_folder` instead, and a warning says
+    so: `comet upload FILE` sends it later. Started unguarded, the SDK would block for half a minute and then drop
+    everything.
+
+    Raises:
+        RegistryUnavailable: Comet does not answer and there is no `offline_folder`.
+    """
+    url = url or COMET_URL
+    online = reachable(url)
+    if not online and offline_folder is None:
+        raise RegistryUnavailable(unreachable(url))
+    os.environ.update({**SDK_ENVIRONMENT, **os.environ, "COMET_URL_OVERRIDE": url})
+    import comet_ml  # 2 to 4 s, and it reads the variables above when it is imported
+
+    config = comet_ml.ExperimentConfig(
+        name=name,
+        offline_directory=str(offline_folder) if offline_folder else None,
+        display_summary_level=0,
+        log_code=False,
+        log_graph=False,
+        log_git_metadata=False,
+        log_git_patch=False,
+        log_env_details=False,
+        parse_args=False,
+        auto_output_logging="",
+    )
+    if not online:
+        logger.warning(
+            "%s The experiment %r is kept in %s; send it later with `comet upload`.",
+            unreachable(url),
+            name,
+            offline_folder,
+        )
+    running = comet_ml.start(
+        api_key=api_key,
+        workspace=workspace,
+        project_name=project,
+        online=online,
+        mode="create",
+        experiment_config=config,
+    )
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+def reachable(url: str) -> bool:
+    """Whether a Comet server answers there, learned within 3 s."""
+    try:
+        version_url = root_of(url) + "/clientlib/isAlive/ver"
+        answer = httpx.get(version_url, timeout=REACH_SECONDS, headers={"Authorization": "-"})
+    except httpx.HTTPError:
+        return False
+    return answer.is_success
+
+
+def manifest_fingerprint(manifest: Mapping[str, Any]) -> str:
+    """What makes two manifests the same model: the hash of their IDENTITY_KEYS, or of all where there is none."""
+    identity = {key: manifest[key] for key in IDENTITY_KEYS if key in manifest} or dict(manifest)
+    return content_hash(json.dumps(identity, sort_keys=True, default=str))
+
+
+def encode(manifest: Mapping[str, Any]) -> bytes:
+    """The manifest as a JSON file.
+
+    Raises:
+        InputError: It is not JSON, or larger than MAX_MANIFEST_BYTES.
+    """
+    try:
+        content = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The manifest is not plain JSON: {error}.") from error
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise InputError(
+            f"The manifest has {len(content):,} bytes; the registry takes {MAX_MANIFEST_BYTES:,}. Keep weights and "
+            "large tables in the artifact store, and name them here."
+        )
+    return content
+
+
+def next_version(versions: list[str]) -> str:
+    """The version after the newest (first) one: the next minor; `1.0.0` when there is none."""
+    if not versions:
+        return "1.0.0"
+    major, minor, _ = version_key(versions[0])
+    return f"{major}.{minor + 1}.0"
+
+
+def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers in nested dicts, under names joined by dots."""
+    flat: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[f"{prefix}{name}"] = float(value)
+    return flat
+
+
+def root_of(url: str) -> str:
+    """Scheme and host, which is all of COMET_URL_OVERRIDE that the REST endpoints go by."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def unreachable(url: str) -> str:
+    """What to tell and what to do when nobody answers at `url`."""
+    return f"The model registry at {url} does not answer. Run `make up` for the local one; else see COMET_URL_OVERRIDE."
+
+
+def message_of(response: httpx.Response) -> str:
+    """What the server says went wrong."""
+    try:
+        return str(response.json().get("msg") or f"HTTP {response.status_code}.")
+    except (ValueError, AttributeError):
+        return f"HTTP {response.status_code}."
