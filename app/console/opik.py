@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Request, Response, Router, get, patch, post, put
 from litestar.exceptions import ClientException
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.console.requests import Database, read_json
@@ -76,7 +77,7 @@ def ping() -> dict[str, str | bool]:
 
 
 @get("/v1/session/redirect/projects/", sync_to_thread=False)
-def redirect(trace_id: str) -> Redirect:
+def redirect(trace_id: FromQuery[str]) -> Redirect:
     """Where the link leads that the SDK logs with its first trace."""
     return Redirect(f"/traces/{trace_id}")
 
@@ -105,13 +106,13 @@ async def create_traces(request: Request, database: Database) -> None:
 
 
 @patch("/v1/private/traces/{trace_id:str}", status_code=204)
-async def update_trace(request: Request, database: Database, trace_id: str) -> None:
+async def update_trace(request: Request, database: Database, trace_id: FromPath[str]) -> None:
     """Merges fields into one trace."""
     await TraceStore(database).update_trace(trace_id, await read_json(request, TraceUpdate))
 
 
 @get("/v1/private/traces/{trace_id:str}")
-async def get_trace(database: Database, trace_id: str) -> dict[str, Any]:
+async def get_trace(database: Database, trace_id: FromPath[str]) -> dict[str, Any]:
     """One trace, with its scores and its spans' usage."""
     store = TraceStore(database)
     trace = await store.trace(trace_id)
@@ -131,7 +132,7 @@ async def score_traces(request: Request, database: Database) -> None:
 
 
 @put("/v1/private/traces/{trace_id:str}/feedback-scores", status_code=204)
-async def score_trace(request: Request, database: Database, trace_id: str) -> None:
+async def score_trace(request: Request, database: Database, trace_id: FromPath[str]) -> None:
     """Sets one score on one trace that exists."""
     store = TraceStore(database)
     await store.trace(trace_id)
@@ -161,13 +162,13 @@ async def create_spans(request: Request, database: Database) -> None:
 
 
 @patch("/v1/private/spans/{span_id:str}", status_code=204)
-async def update_span(request: Request, database: Database, span_id: str) -> None:
+async def update_span(request: Request, database: Database, span_id: FromPath[str]) -> None:
     """Merges fields into one span."""
     await TraceStore(database).update_span(span_id, await read_json(request, SpanUpdate))
 
 
 @get("/v1/private/spans/{span_id:str}")
-async def get_span(database: Database, span_id: str) -> dict[str, Any]:
+async def get_span(database: Database, span_id: FromPath[str]) -> dict[str, Any]:
     """One span, with its scores."""
     return public_span(await TraceStore(database).span(span_id))
 
@@ -179,7 +180,7 @@ async def score_spans(request: Request, database: Database) -> None:
 
 
 @put("/v1/private/spans/{span_id:str}/feedback-scores", status_code=204)
-async def score_span(request: Request, database: Database, span_id: str) -> None:
+async def score_span(request: Request, database: Database, span_id: FromPath[str]) -> None:
     """Sets one score on one span that exists."""
     store = TraceStore(database)
     await store.span(span_id)
@@ -195,7 +196,7 @@ async def search_spans(request: Request, database: Database) -> Response[bytes]:
 
 
 @get("/v1/private/projects")
-async def list_projects(database: Database, name: str | None = None) -> dict[str, Any]:
+async def list_projects(database: Database, name: FromQuery[str | None] = None) -> dict[str, Any]:
     """Every project, or those whose name contains `name`, as one page."""
     found = [
         project for project in await TraceStore(database).projects() if (name or "").lower() in project.name.lower()
@@ -221,7 +222,7 @@ async def retrieve_project(request: Request, database: Database) -> Project:
 
 
 @get("/v1/private/projects/{key:str}")
-async def get_project(database: Database, key: str) -> Project:
+async def get_project(database: Database, key: FromPath[str]) -> Project:
     """The project of an id."""
     return await find_project(database, key)
 

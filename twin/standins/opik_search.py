@@ -14,7 +14,7 @@ from twin.standins.opik import microseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_RESULTS", "Filter", "Search", "containing", "query"]
+__all__ = ["MAX_RESULTS", "Filter", "Search", "anywhere", "containing", "query"]
 
 MAX_RESULTS = 2_000
 """Results of one request; the SDK asks on with `last_retrieved_id`."""
@@ -71,6 +71,15 @@ def query(search: Search) -> dict[str, Any]:
     if search.last_retrieved_id:
         conditions.append({"_id": {"$lt": search.last_retrieved_id}})
     return {"$and": conditions} if conditions else {}
+
+
+def anywhere(text: str) -> dict[str, Any]:
+    """The MongoDB query of traces whose id, name, input or output contains `text`; all of them for no text."""
+    if not text.strip():
+        return {}
+    encoded = msgspec.json.encode(text.strip()).decode()[1:-1]  # inputs are kept as JSON text, where quotes are escaped
+    plain = [{field: containing(text.strip())} for field in ("_id", "name")]
+    return {"$or": [*plain, *({field: containing(encoded)} for field in ("input", "output"))]}
 
 
 def condition(item: Filter) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Watching the twin: traces of its answers."""
