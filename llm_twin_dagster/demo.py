@@ -1,0 +1,119 @@
+"""`make demo`: documents in, a reviewed and deployed model, an answer with its sources out."""
+
+from __future__ import annotations
+
+import time
+
+from llm_twin_dagster.cli.output import fail, log, out, print_table, step_line
+from llm_twin_dagster.cli.questions import STACK, post, print_answer
+from llm_twin_dagster.report import rows
+from llm_twin_dagster.runs import RunOutcome, run_job
+from llm_twin_dagster.stack import borrow
+from twin.deployment import Deployment
+from twin.home import Home
+from twin.processes import answers, wait_until
+from twin.records import ModelVersion
+from twin.settings import ModelSettings, RagSettings, TrainingSettings, read
+
+__all__ = ["run_demo"]
+
+REVIEWER = "demo"
+READY_SECONDS = 60.0
+DEFAULT_QUESTION = "Why does a person review each model before it is deployed?"
+"""For the demo's own corpus, which is this project's docs."""
+
+
+def run_demo(locations: list[str], author: str | None, question: str | None) -> None:
+    """Materialises everything, approves the first model as reviewer `demo`, deploys it and asks it a question.
+
+    Ends with exit code 1, after the table, when a step or the gate failed.
+    """
+    began = time.monotonic()
+    home = Home.from_settings()
+    _print_caps(home)
+    with borrow(home, STACK, step_line) as urls:
+        outcome = run_job(home, "everything", _config(locations, author), on_line=step_line)
+        if not outcome.success:
+            _finish(outcome, began)
+            fail(outcome.error or f"Failed checks: {', '.join(outcome.failed_checks)}")
+        _review(home)
+        if Deployment(home).endpoint.status().version != _approved(home).version:
+            deployed = run_job(home, "deploy", on_line=step_line)
+            outcome.assets["inference_endpoint"] = deployed.assets["inference_endpoint"]
+            if not deployed.success:
+                _finish(outcome, began)
+                fail(deployed.error or "The model was not deployed.")
+        answer = _ask(urls, author, question or (DEFAULT_QUESTION if not locations else _question_from(home)))
+        _finish(outcome, began)
+        _show(answer, urls)
+
+
+def _print_caps(home: Home) -> None:
+    """The caps that make training fit a laptop; the settings behind them are in .env.example."""
+    training, rag = read(TrainingSettings), read(RagSettings)
+    log.print(f"Data in {home.root} (TWIN_HOME). Sized for a CPU:", style="dim", soft_wrap=True)
+    log.print(
+        f"at most {training.max_samples} passages for training, {training.max_steps} steps of {training.max_length} "
+        f"tokens, {training.evaluation_samples} held-out passages scored, answers of {rag.max_answer_tokens} tokens.",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+def _config(locations: list[str], author: str | None) -> dict:
+    return {"ops": {"raw_documents": {"config": {"locations": locations, "author": author}}}}
+
+
+def _approved(home: Home) -> ModelVersion:
+    version = Deployment(home).registry.approved(read(ModelSettings).name)
+    if version is None:
+        fail(
+            "No version is approved. See `llm-twin models list`, then `llm-twin models approve VERSION`."
+        )
+    return version
+
+
+def _review(home: Home) -> None:
+    """Approves the newest version that awaits review, over the same API that a person's page uses."""
+    deployment = Deployment(home)
+    name = read(ModelSettings).name
+    newest = deployment.registry.versions(name)[0]
+    if newest.review != "pending":
+        return
+    deployment.review_client().approve(
+        name, newest.version, reviewer=REVIEWER, comment="Approved by `make demo`, after the evaluation gate passed."
+    )
+    step_line("review", f"version {newest.version} approved by reviewer {REVIEWER!r}")
+
+
+def _ask(urls: dict[str, str], author: str | None, question: str) -> dict:
+    wait_until(
+        lambda: answers(f"{urls['twin']}/health/ready"),
+        what=f"The twin at {urls['twin']}",
+        timeout=READY_SECONDS,
+        advice="See TWIN_HOME/logs/twin.log.",
+    )
+    step_line("question", question)
+    return post(f"{urls['twin']}/rag", {"query": question, "author": author})
+
+
+def _question_from(home: Home) -> str:
+    """A held-out instruction of this very corpus."""
+    from twin.datasets import current
+
+    dataset = current(Deployment(home).artifacts)
+    samples = dataset.test or dataset.train
+    return samples[0].instruction
+
+
+def _finish(outcome: RunOutcome, began: float) -> None:
+    out.print()
+    print_table(["asset", "outcome", "seconds", "figures"], rows(outcome), title="What was made")
+    out.print(f"{time.monotonic() - began:.0f} s in all; run {outcome.run_id}")
+
+
+def _show(answer: dict, urls: dict[str, str]) -> None:
+    out.print()
+    print_answer(answer)
+    out.print()
+    out.print("Go on with [bold]make up[/]: the graph, the chat page, the traces and the review page.")
