@@ -91,7 +91,7 @@ class _Output:
         self._stops = stops
         self._emit = emit
         self._ids: list[int] = []
-        self._shown = ""
+        self._read = ""
         self.wanted = True
 
     @property
@@ -103,18 +103,25 @@ class _Output:
         import torch
 
         self._ids.append(int(ids[0, -1]))
-        text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
-        if not text.endswith("�"):  # the token ends inside a character
-            self._show(self._stops.feed(text[len(self._shown) :]))
-            self._shown = text
+        text = self._text()
+        if not text.endswith("�"):  # else the token ends inside a character
+            self._read_on(text)
         return torch.tensor([self._stops.stopped or not self.wanted], device=ids.device)
 
     def finish(self, eos: int | list[int] | None) -> None:
         """Shows what was held back, now that the generation has ended."""
+        self._read_on(self._text())
         ends = eos if isinstance(eos, list) else [eos]
         stopped = self._stops.stopped or (bool(self._ids) and self._ids[-1] in ends)
         self.finish_reason: FinishReason = "stop" if stopped else "length"
         self._show(self._stops.finish())
+
+    def _text(self) -> str:
+        return self._tokenizer.decode(self._ids, skip_special_tokens=True)
+
+    def _read_on(self, text: str) -> None:
+        self._show(self._stops.feed(text[len(self._read) :]))
+        self._read = text
 
     def _show(self, text: str) -> None:
         if text and self.wanted:

@@ -12,68 +12,15 @@ import msgspec
 
 from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
 from twin.serving.sse import EventParser
+from twin.serving.wire import Completion, Delta, Message, Usage, WireReply, error_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 
 __all__ = ["ChatClient", "Completion", "Delta", "Message", "Usage"]
 
-Message = dict[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": text}`."""
-
 CONNECT_SECONDS = 5.0
 DONE = "[DONE]"
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """What an answer cost."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    finish_reason: str
-    """`stop` when the model ended by itself, `length` when it reached `max_tokens`."""
-    model: str
-    """The model's name as the server tells it; for our own server `name@version`."""
-
-
-class Delta(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of an answer. The last one has no text and carries `finish_reason`, `usage` and `model`."""
-
-    text: str = ""
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    model: str | None = None
-
-
-class _ChunkDelta(msgspec.Struct):
-    content: str | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _ChunkDelta = msgspec.field(default_factory=_ChunkDelta)
-    message: _Message = msgspec.field(default_factory=_Message)
-    finish_reason: str | None = None
-
-
-class _Reply(msgspec.Struct):
-    """A whole reply or one chunk of a stream: what we read of it."""
-
-    choices: list[_Choice] = []
-    usage: Usage | None = None
-    model: str | None = None
-    error: Any = None
 
 
 class ChatClient:
@@ -100,7 +47,7 @@ class ChatClient:
         self._timeouts = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
         # A proxy from the environment must not be asked for this machine's own servers.
         self._trust_env = not _is_loopback(self.base_url)
-        self._sync = httpx.Client(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+        self._sync: httpx.Client | None = None
         self._async: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
 
     def __repr__(self) -> str:
@@ -118,7 +65,7 @@ class ChatClient:
         """The whole answer to `messages`."""
         body = self._body(messages, max_tokens, temperature, seed, stop)
         with self._as_our_errors():
-            response = self._sync.post(self._url, json=body)
+            response = self._sync_client().post(self._url, json=body)
         return self._completion(response)
 
     async def acomplete(
@@ -133,7 +80,7 @@ class ChatClient:
         """The whole answer to `messages`. Cancelling the task stops the generation."""
         body = self._body(messages, max_tokens, temperature, seed, stop)
         with self._as_our_errors():
-            response = await self._client().post(self._url, json=body)
+            response = await self._async_client().post(self._url, json=body)
         return self._completion(response)
 
     async def stream(
@@ -150,7 +97,7 @@ class ChatClient:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         started = False
         try:
-            async with self._client().stream("POST", self._url, json=body) as response:
+            async with self._async_client().stream("POST", self._url, json=body) as response:
                 if response.is_error:
                     await response.aread()
                     raise self._refusal(response)
@@ -164,18 +111,26 @@ class ChatClient:
             raise self._unavailable(error) from error
 
     def close(self) -> None:
-        """Closes the connections of the synchronous half."""
-        self._sync.close()
+        """Closes the connections of the synchronous half; the next call opens new ones."""
+        if self._sync is not None:
+            self._sync.close()
+            self._sync = None
 
     async def aclose(self) -> None:
-        """Closes all connections."""
-        self._sync.close()
+        """Closes all connections; the next call opens new ones."""
+        self.close()
         if self._async is not None:
             _, client = self._async
             self._async = None
             await client.aclose()
 
-    def _client(self) -> httpx.AsyncClient:
+    def _sync_client(self) -> httpx.Client:
+        """The synchronous half's pool. Threads that race to make it make one too many, which is then collected."""
+        if self._sync is None:
+            self._sync = httpx.Client(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+        return self._sync
+
+    def _async_client(self) -> httpx.AsyncClient:
         """The asynchronous half's pool. Its connections belong to one event loop, so another loop gets another pool."""
         loop = asyncio.get_running_loop()
         if self._async is None or self._async[0] is not loop:
@@ -220,9 +175,9 @@ class ChatClient:
             raise self._interrupted("the stream ended without a finish reason")
         yield Delta(finish_reason=finish_reason, usage=usage, model=model)
 
-    def _decoded(self, data: str) -> _Reply:
+    def _decoded(self, data: str) -> WireReply:
         try:
-            reply = msgspec.json.decode(data, type=_Reply)
+            reply = msgspec.json.decode(data, type=WireReply)
         except msgspec.DecodeError as error:
             raise self._interrupted(f"{error}: {data[:200]}") from error
         if reply.error is not None:
@@ -233,7 +188,7 @@ class ChatClient:
         if response.is_error:
             raise self._refusal(response)
         try:
-            reply = msgspec.json.decode(response.content, type=_Reply)
+            reply = msgspec.json.decode(response.content, type=WireReply)
             choice = reply.choices[0]
         except (msgspec.DecodeError, IndexError) as error:
             raise ModelUnavailable(
@@ -250,7 +205,7 @@ class ChatClient:
 
     def _refusal(self, response: httpx.Response) -> InputError | Overloaded | ModelUnavailable:
         """The error that an HTTP status means."""
-        status, said = response.status_code, _message_of(response)
+        status, said = response.status_code, error_message(response.content)
         retry_after = response.headers.get("Retry-After")
         if status == 429 or (status == 503 and retry_after):
             when = f"in {retry_after} s" if retry_after else "later"
@@ -282,17 +237,6 @@ class ChatClient:
         return GenerationInterrupted(
             f"The model at {self.base_url} stopped in the middle of the answer. Ask again.", detail=detail
         )
-
-
-def _message_of(response: httpx.Response) -> str:
-    """The server's own words about an error: OpenAI's `{"error": {"message": ...}}`, or the text of the body."""
-    with contextlib.suppress(ValueError):
-        body = response.json()
-        error = body.get("error", body) if isinstance(body, dict) else body
-        if isinstance(error, dict):
-            return str(error.get("message") or error.get("detail") or error)
-        return str(error)
-    return response.text[:500]
 
 
 def _is_loopback(url: str) -> bool:

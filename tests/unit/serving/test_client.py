@@ -1,0 +1,245 @@
+"""The client against a scripted server on the loopback: what each reply means to the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded, TwinError
+from twin.processes import free_port
+from twin.serving.client import ChatClient, Completion, Delta, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MESSAGES = [{"role": "user", "content": "Who are you?"}]
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+
+
+class Script:
+    """What the server replies, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.parts: list[bytes] = []
+        self.breaks_off = False
+        self.hangs = threading.Event()
+        self.hangs.set()
+        self.path = ""
+        self.authorization: str | None = None
+        self.body: dict[str, Any] = {}
+
+    def reply(self, body: object, status: int = 200, **headers: str) -> None:
+        self.status, self.headers, self.parts = status, headers, [json.dumps(body).encode()]
+
+    def stream(self, *chunks: object, done: bool = True) -> None:
+        self.parts = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
+        if done:
+            self.parts.append(b"data: [DONE]\n\n")
+
+
+def handler_of(script: Script) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            script.path = self.path
+            script.authorization = self.headers.get("Authorization")
+            script.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            script.hangs.wait(10)
+            self.send_response(script.status)
+            for name, value in script.headers.items():
+                self.send_header(name, value)
+            self.send_header("Transfer-Encoding", "chunked")
+            ending = b"" if script.breaks_off else b"0\r\n\r\n"
+            self.close_connection = script.breaks_off
+            with contextlib.suppress(OSError):  # the client that did not wait
+                self.end_headers()
+                self.wfile.write(b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in script.parts) + ending)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    return Handler
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def url(script: Script) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(script)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def chunk(text: str | None = None, finish: str | None = None, **more: object) -> dict[str, object]:
+    delta = {"content": text} if text is not None else {}
+    return {"model": "m@1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+
+
+def streamed(client: ChatClient) -> list[Delta]:
+    async def collect() -> list[Delta]:
+        deltas = [delta async for delta in client.stream(MESSAGES, max_tokens=5)]
+        await client.aclose()
+        return deltas
+
+    return asyncio.run(collect())
+
+
+def completed(client: ChatClient) -> Completion:
+    return client.complete(MESSAGES, max_tokens=5)
+
+
+def acompleted(client: ChatClient) -> Completion:
+    async def ask() -> Completion:
+        try:
+            return await client.acomplete(MESSAGES, max_tokens=5)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(ask())
+
+
+WAYS = [completed, acompleted, streamed]
+
+
+@pytest.mark.parametrize("ask", [completed, acompleted])
+def test_a_whole_answer_has_its_text_usage_and_model(
+    url: str, script: Script, ask: Callable[[ChatClient], Completion]
+) -> None:
+    message = {"role": "assistant", "content": "I am."}
+    script.reply({"model": "m@1", "choices": [{"message": message, "finish_reason": "length"}], "usage": USAGE})
+    assert ask(ChatClient(url)) == Completion(
+        text="I am.", prompt_tokens=7, completion_tokens=2, finish_reason="length", model="m@1"
+    )
+
+
+def test_only_what_was_given_is_sent(url: str, script: Script) -> None:
+    script.reply({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]})
+    ChatClient(url).complete(MESSAGES, max_tokens=5)
+    assert script.path == "/invocations"
+    assert script.body == {"messages": MESSAGES, "max_tokens": 5, "temperature": 0.0}
+
+
+def test_an_openai_compatible_server_is_asked_at_its_own_path_with_key_and_model(url: str, script: Script) -> None:
+    script.reply({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]})
+    client = ChatClient(f"{url}/v1/", model="big", api_key="secret")
+    client.complete(MESSAGES, max_tokens=5, temperature=0.5, seed=3, stop=["\n"])
+    assert script.path == "/v1/chat/completions"
+    assert script.authorization == "Bearer secret"
+    assert script.body["model"] == "big"
+    assert script.body["seed"] == 3
+    assert script.body["stop"] == ["\n"]
+    assert "secret" not in repr(client)
+
+
+@pytest.mark.parametrize("ask", WAYS)
+@pytest.mark.parametrize(
+    ("status", "headers", "error", "says"),
+    [
+        (400, {}, InputError, "too long"),
+        (404, {}, InputError, "too long"),
+        (401, {}, ModelUnavailable, "API key"),
+        (429, {"Retry-After": "2"}, Overloaded, "in 2 s"),
+        (429, {}, Overloaded, "later"),
+        (503, {"Retry-After": "9"}, Overloaded, "in 9 s"),
+        (503, {}, ModelUnavailable, "503"),
+        (500, {}, ModelUnavailable, "too long"),
+    ],
+)
+def test_a_status_means_one_error(
+    url: str,
+    script: Script,
+    ask: Callable[[ChatClient], object],
+    status: int,
+    headers: dict[str, str],
+    error: type[TwinError],
+    says: str,
+) -> None:
+    script.reply({"error": {"message": "too long"}}, status, **headers)
+    with pytest.raises(error, match=says):
+        ask(ChatClient(url))
+
+
+@pytest.mark.parametrize("ask", WAYS)
+def test_nobody_listening_is_unavailable(ask: Callable[[ChatClient], object]) -> None:
+    with pytest.raises(ModelUnavailable, match="does not answer"):
+        ask(ChatClient(f"http://127.0.0.1:{free_port()}"))
+
+
+@pytest.mark.parametrize("ask", WAYS)
+def test_a_server_that_says_nothing_in_time_is_unavailable(
+    url: str, script: Script, ask: Callable[[ChatClient], object]
+) -> None:
+    script.hangs.clear()
+    with pytest.raises(ModelUnavailable, match="within"):
+        ask(ChatClient(url, timeout=0.2))
+    script.hangs.set()
+
+
+def test_a_reply_of_another_kind_is_unavailable(url: str, script: Script) -> None:
+    script.parts = [b"<html>hello</html>"]
+    with pytest.raises(ModelUnavailable, match="Check the URL"):
+        completed(ChatClient(url))
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        [chunk(finish="stop", usage=USAGE)],
+        [chunk(finish="stop"), {"model": "m@1", "choices": [], "usage": USAGE}],
+    ],
+    ids=["usage with the finish reason", "usage in a chunk of its own"],
+)
+def test_a_stream_ends_with_one_delta_that_has_everything(url: str, script: Script, ending: list[object]) -> None:
+    script.stream({"choices": [{"delta": {"role": "assistant", "content": None}}]}, chunk("I "), chunk("am."), *ending)
+    assert streamed(ChatClient(url)) == [
+        Delta(text="I "),
+        Delta(text="am."),
+        Delta(finish_reason="stop", usage=Usage(7, 2), model="m@1"),
+    ]
+    assert script.body["stream"] is True
+
+
+@pytest.mark.parametrize("way", ["connection cut", "no finish reason", "error event", "broken JSON"])
+def test_a_stream_that_breaks_is_an_interrupted_generation(url: str, script: Script, way: str) -> None:
+    script.stream(chunk("I "), done=way == "no finish reason")
+    script.breaks_off = way == "connection cut"
+    if way == "error event":
+        script.parts.append(b'data: {"error": {"message": "out of memory"}}\n\n')
+    if way == "broken JSON":
+        script.parts.append(b'data: {"choices": [\n\n')
+    texts: list[str] = []
+
+    async def read() -> None:
+        client = ChatClient(url)
+        try:
+            async for delta in client.stream(MESSAGES, max_tokens=5):
+                texts.append(delta.text)
+        finally:
+            await client.aclose()
+
+    with pytest.raises(GenerationInterrupted, match="in the middle"):
+        asyncio.run(read())
+    assert texts == ["I "]
+
+
+def test_one_client_serves_one_event_loop_after_another_and_reopens_after_closing(url: str, script: Script) -> None:
+    script.stream(chunk("a"), chunk(finish="stop"))
+    client = ChatClient(url)
+    assert [streamed(client)[0].text, streamed(client)[0].text] == ["a", "a"]
+    script.reply({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]})
+    client.close()
+    assert completed(client).text == "x"

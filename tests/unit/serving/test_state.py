@@ -1,0 +1,131 @@
+"""The files between the local endpoint and its host, without a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from twin.errors import ModelUnavailable, PlatformError, UnknownName
+from twin.records import utcnow
+from twin.serving.local import LocalEndpoint, resolve_client
+from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
+from twin.settings import EndpointSettings, read
+
+CONFIG = EndpointConfig(version="1.0.0", folder="/models/one")
+SERVING = HostStatus(state="InService", config=CONFIG, url="http://127.0.0.1:9", pid=1)
+
+
+@pytest.fixture
+def files(home: Path) -> EndpointFiles:
+    return EndpointFiles(home)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> EndpointSettings:
+    monkeypatch.delenv("MODEL_ENDPOINT_URL", raising=False)
+    return read(EndpointSettings)
+
+
+def test_what_is_written_is_read_by_another_process_s_view(home: Path, files: EndpointFiles) -> None:
+    request = Request(config=CONFIG, requested_at=utcnow())
+    files.write_request(request)
+    files.write_status(SERVING)
+    other = EndpointFiles(home)
+    assert (other.request(), other.status()) == (request, SERVING)
+
+
+def test_a_reader_sees_the_newest_status(files: EndpointFiles) -> None:
+    for number in range(20):
+        said = HostStatus(state="Creating", message=str(number))
+        files.write_status(said)
+        assert files.status() == said
+
+
+def test_writing_leaves_no_other_files(files: EndpointFiles) -> None:
+    files.write_status(SERVING)
+    files.write_status(SERVING)
+    assert [path.name for path in files.folder.iterdir()] == ["status.json"]
+
+
+def test_a_config_is_known_by_version_and_folder() -> None:
+    assert CONFIG.id == EndpointConfig(version="1.0.0", folder="/models/one").id
+    assert CONFIG.id != EndpointConfig(version="1.0.0", folder="/models/two").id
+
+
+def test_a_host_runs_exactly_while_it_holds_the_lock(home: Path, files: EndpointFiles) -> None:
+    assert not files.host_is_running()
+    with files.host_lock():
+        assert EndpointFiles(home).host_is_running()
+    assert not files.host_is_running()
+
+
+def test_a_second_host_is_refused(home: Path, files: EndpointFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twin.serving.state.LOCK_SECONDS", 0.05)
+    with files.host_lock(), pytest.raises(PlatformError, match="make down"), EndpointFiles(home).host_lock():
+        pytest.fail("two hosts hold the lock")
+
+
+def test_without_a_host_what_was_served_has_failed_and_says_how_to_start(home: Path, files: EndpointFiles) -> None:
+    files.write_status(SERVING)
+    status = LocalEndpoint(home).status()
+    assert (status.state, status.version, status.url) == ("Failed", "1.0.0", None)
+    assert "make up" in status.message
+
+
+def test_nothing_is_deployed_without_a_host(home: Path, files: EndpointFiles) -> None:
+    with pytest.raises(ModelUnavailable, match="make up"):
+        LocalEndpoint(home).deploy("1.0.0", Path("/models/one"))
+    assert files.request() is None
+
+
+def test_rolling_back_needs_an_earlier_version(home: Path) -> None:
+    with pytest.raises(UnknownName, match="no earlier version"):
+        LocalEndpoint(home).rollback()
+
+
+def test_deleting_without_a_host_forgets_what_was_served(home: Path, files: EndpointFiles) -> None:
+    files.write_status(SERVING)
+    LocalEndpoint(home).delete()
+    assert LocalEndpoint(home).status().state == "Absent"
+    request = files.request()
+    assert request is not None
+    assert request.config is None
+
+
+def test_the_host_not_answering_ends_the_wait(home: Path, files: EndpointFiles) -> None:
+    with files.host_lock(), pytest.raises(ModelUnavailable, match="does not answer after"):
+        LocalEndpoint(home).deploy("1.0.0", Path("/models/one"), timeout=0.1)
+
+
+def test_the_served_model_is_found_and_its_client_kept(
+    home: Path, files: EndpointFiles, settings: EndpointSettings
+) -> None:
+    files.write_status(SERVING)
+    with files.host_lock():
+        client = resolve_client(settings, home)
+        assert (client.base_url, client.model) == ("http://127.0.0.1:9", "llm-twin@1.0.0")
+        assert resolve_client(settings, home) is client
+
+
+def test_a_set_url_wins_over_the_local_endpoint(home: Path, settings: EndpointSettings) -> None:
+    update = {"url": "https://models.example/v1", "model": "big", "api_key": SecretStr("k")}
+    client = resolve_client(settings.model_copy(update=update), home)
+    assert (client.base_url, client.model) == ("https://models.example/v1", "big")
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (HostStatus(), "approve"),
+        (HostStatus(state="Creating", message="Version 1.0.0 is starting."), "starting. Try again"),
+        (HostStatus(state="Failed", message="Version 1.0.0 cannot be served."), "cannot be served"),
+    ],
+)
+def test_why_no_model_answers_is_told(
+    home: Path, files: EndpointFiles, settings: EndpointSettings, said: HostStatus, says: str
+) -> None:
+    files.write_status(said)
+    with files.host_lock(), pytest.raises(ModelUnavailable, match=says):
+        resolve_client(settings, home)
