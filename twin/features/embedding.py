@@ -157,7 +157,7 @@ class SentenceEmbedder:
         return vectors
 
     def truncate(self, text: str) -> str:
-        """The longest beginning of a text that the model takes whole: for questions, which people may write at length."""
+        """The longest beginning of a text that the model takes whole. For questions, which may be long."""
         encoding = self._tokenizer.encode(text)
         if len(encoding) <= self.max_tokens and self.count_tokens(text) <= self.max_tokens:
             return text

@@ -1,6 +1,6 @@
 """BERT sentence encoders on torch's own transformer layers, without importing transformers.
 
-`import torch` takes 2 s and `import sentence_transformers` 7 to 12 s more, and its `encode` adds 7 ms to a query's 13 ms
+`import torch` takes 2 s and `import sentence_transformers` 7 to 12 s more, and its `encode` adds 7 ms to a query's 13
 (2 AVX2 cores). Most small embedding models are BERT with mean or first-token pooling, so that family is read straight
 from its safetensors into `torch.nn.TransformerEncoder`, whose fused layers compute the same vectors. Every other model
 runs in sentence-transformers, which is also what the tests compare this encoder with.

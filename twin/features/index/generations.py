@@ -1,0 +1,169 @@
+"""Generations of the index as folders: staged aside, moved into place, and made live by one atomic switch.
+
+root/
+  CURRENT                  the name of the live generation
+  LOCK                     held while publishing
+  generations/000007-3fa9c2d1/
+    manifest.json          what is in it
+    shard/                 the engine's own files
+  staging/                 at most one generation in the making
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.errors import ArtifactError, IndexUnavailable, PublishConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Generations", "Manifest"]
+
+KEEP = 3
+"""Generations kept, the live one included, so that the last two can be returned to."""
+COPY_BYTES = 1 << 16
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation holds."""
+
+    schema: str
+    created_at: datetime
+    data_version: str
+    points: dict[str, str]
+    """Fingerprint of every passage, by chunk id."""
+
+
+class Generations:
+    """The generations under one folder. Any number of processes may read while one publishes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._current = root / "CURRENT"
+        self._folder = root / "generations"
+        self._staging = root / "staging"
+
+    def current(self) -> str | None:
+        """The name of the live generation, None before the first."""
+        try:
+            return self._current.read_text("utf-8").strip()
+        except FileNotFoundError:
+            return None
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes with every switch; costs one `stat`."""
+        try:
+            status = self._current.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def shard(self, name: str) -> Path:
+        return self._folder / name / "shard"
+
+    def manifest(self, name: str) -> Manifest:
+        path = self._folder / name / "manifest.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ArtifactError(
+                f"The manifest of index generation {name} cannot be read: {error}. "
+                f"Remove {self.root} and run `llm-twin materialize vector_index`; the vectors are kept elsewhere."
+            ) from error
+
+    def names(self) -> list[str]:
+        """All generations, oldest first."""
+        return sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+
+    @contextlib.contextmanager
+    def publishing(self) -> Generator[None]:
+        """Holds the right to publish. What an interrupted publication left behind is removed first.
+
+        Raises:
+            PublishConflict: Another process or thread holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "LOCK").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise PublishConflict(
+                    f"Another process is publishing to {self.root}. Try again when it is done."
+                ) from error
+            shutil.rmtree(self._staging, ignore_errors=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._staging, ignore_errors=True)
+
+    def stage(self, base: str | None) -> Path:
+        """A folder for a new shard: a copy of generation `base`, or empty. Only while publishing."""
+        shard = self._staging / "shard"
+        if base is None:
+            shard.mkdir(parents=True)
+        else:
+            shutil.copytree(self.shard(base), shard, copy_function=_copy_sparse)
+        return shard
+
+    def commit(self, manifest: Manifest) -> str:
+        """Moves what was staged into place and makes it live. Returns its name. Only while publishing."""
+        _write_durably(self._staging / "manifest.json", msgspec.json.encode(manifest))
+        names = self.names()
+        number = int(names[-1].split("-")[0]) + 1 if names else 1
+        name = f"{number:06d}-{manifest.data_version[:8]}"
+        self._folder.mkdir(exist_ok=True)
+        self._staging.rename(self._folder / name)
+        self._switch(name)
+        self._prune(name)
+        return name
+
+    def rollback(self) -> str:
+        """Makes the generation before the live one live again and returns its name.
+
+        Raises:
+            IndexUnavailable: There is none.
+        """
+        with self.publishing():
+            current = self.current()
+            earlier = [name for name in self.names() if current is not None and name < current]
+            if not earlier:
+                raise IndexUnavailable(f"{self.root} holds no generation earlier than {current} to go back to.")
+            self._switch(earlier[-1])
+            return earlier[-1]
+
+    def _switch(self, name: str) -> None:
+        pending = self._current.with_suffix(".pending")
+        _write_durably(pending, name.encode())
+        pending.replace(self._current)
+
+    def _prune(self, live: str) -> None:
+        for name in self.names()[:-KEEP]:
+            if name != live:
+                shutil.rmtree(self._folder / name)
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _copy_sparse(source: str, target: str) -> None:
+    """Copies a file without its empty blocks: the engine allocates 32 MB files that hold a few hundred kB at first."""
+    with Path(source).open("rb") as reading, Path(target).open("wb") as writing:
+        while block := reading.read(COPY_BYTES):
+            if block.count(0) == len(block):
+                writing.seek(len(block), os.SEEK_CUR)
+            else:
+                writing.write(block)
+        writing.truncate()
