@@ -114,7 +114,7 @@ class Rag:
         name = await self._authors.resolve(author) if author else None
         return await asyncio.to_thread(self._retriever.search, text, k or self._settings.top_k, name)
 
-    async def drain(self, seconds: float = 3.0) -> None:
+    async def drain(self, seconds: float = 1.5) -> None:
         """Waits for answers and for interactions being stored; what still runs after `seconds` is interrupted."""
         if not self._tasks:
             return

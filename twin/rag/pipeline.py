@@ -75,8 +75,9 @@ class Pipeline:
             _decline(draft, emit)
             return
         messages = self._prompt(text, draft)
+        model = self._model()
         emit(_found(draft))
-        await self._generate(messages, draft, emit)
+        await self._generate(model, messages, draft, emit)
         draft.status = "answered"
 
     async def _retrieve(self, text: str, draft: Draft) -> list[Passage]:
@@ -85,8 +86,7 @@ class Pipeline:
         names = [draft.author] if draft.author else await self._authors.names()
         draft.author = names[0] if len(names) == 1 else None
         with self._span("retrieval", draft, input={"query": text, "k": k, "author": draft.author}) as span:
-            found = await asyncio.to_thread(self._retriever.search, text, k, draft.author)
-            draft.index_generation = self._retriever.generation()
+            found, draft.index_generation = await asyncio.to_thread(self._search, text, k, draft.author)
             passages = relevant(found, self._settings.min_similarity)
             span.update(
                 output={"passages": [_summary(passage) for passage in found], "relevant": len(passages)},
@@ -96,6 +96,9 @@ class Pipeline:
             draft.author = best_author(passages)
         return [passage for passage in passages if passage.author == draft.author]
 
+    def _search(self, text: str, k: int, author: str | None) -> tuple[list[Passage], str | None]:
+        return self._retriever.search(text, k, author), self._retriever.generation()
+
     def _prompt(self, text: str, draft: Draft) -> list[dict[str, str]]:
         """The messages; from here on, the draft's passages are those that fit into them."""
         with self._span("prompt", draft, input={"passages": len(draft.passages)}) as span:
@@ -104,9 +107,10 @@ class Pipeline:
             span.update(output={"messages": messages}, metadata={"prompt_version": prompts.VERSION})
         return messages
 
-    async def _generate(self, messages: list[dict[str, str]], draft: Draft, emit: Callable[[Event], None]) -> None:
+    async def _generate(
+        self, model: StreamingModel, messages: list[dict[str, str]], draft: Draft, emit: Callable[[Event], None]
+    ) -> None:
         """Streams the model's answer into the draft."""
-        model = self._model()
         draft.model_version = model.model
         limits = self._limits(draft)
         with self._span("generation", draft, type="llm", input={"messages": messages}, model=model.model) as span:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -35,9 +35,12 @@ class Searchable(Protocol):
 
 
 class Retriever:
-    """Hybrid search: the question's words and its vector, fused by the index. Blocking; safe to share."""
+    """Hybrid search: the question's words and its vector, fused by the index. Blocking; safe to share.
 
-    def __init__(self, embedder: TextEmbedder, index: Searchable) -> None:
+    The embedder and the index are asked for when they are needed, because making one may fail or take a while.
+    """
+
+    def __init__(self, embedder: Callable[[], TextEmbedder], index: Callable[[], Searchable]) -> None:
         self._embedder = embedder
         self._index = index
 
@@ -47,16 +50,16 @@ class Retriever:
         Raises:
             IndexUnavailable: The index does not answer, or nothing has been published to it.
         """
-        vector = self._embedder.embed([query])[0]
-        return self._index.search(query, vector, k, author=author)
+        vector = self._embedder().embed([query])[0]
+        return self._index().search(query, vector, k, author=author)
 
     def generation(self) -> str | None:
-        """The index generation that is searched now."""
-        return self._index.generation()
+        """The index generation that is searched now; None when nothing has been published."""
+        return self._index().generation()
 
     def warm(self) -> None:
         """Loads the embedding model, which the first question would otherwise wait for."""
-        self._embedder.embed(["warm"])
+        self._embedder().embed(["warm"])
 
 
 def relevant(passages: Sequence[Passage], min_similarity: float) -> list[Passage]:

@@ -151,7 +151,7 @@ class World:
 
     def rag(self, **settings: Any) -> Rag:
         return Rag(
-            retriever=Retriever(Embedder(), self.index),
+            retriever=Retriever(Embedder, lambda: self.index),
             authors=Authors(self._authors),
             model=self._model,
             tracer=self.tracer,
@@ -324,9 +324,9 @@ def test_without_a_model_the_error_says_so_and_the_interaction_failed() -> None:
     ]
 
 
-def test_without_an_index_a_stream_raises_before_its_first_event() -> None:
-    world = World(index=Index([], down=True))
-    with pytest.raises(IndexUnavailable):
+@pytest.mark.parametrize("world", [World(model=None), World(index=Index([], down=True))])
+def test_what_is_away_before_the_first_event_is_raised_by_a_stream(world: World) -> None:
+    with pytest.raises((ModelUnavailable, IndexUnavailable)):
         stream(world)
 
 

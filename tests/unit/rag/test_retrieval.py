@@ -54,6 +54,6 @@ def test_a_search_asks_the_index_with_the_words_and_their_vector() -> None:
         def generation(self) -> str | None:
             return "g1"
 
-    retriever = Retriever(Embedder(), Index())
+    retriever = Retriever(Embedder, Index)
     assert retriever.search("four", 3, "Ada") == [passage("four [4.0, 0.0] 3", 0.5)]
     assert retriever.generation() == "g1"

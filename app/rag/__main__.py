@@ -1,0 +1,44 @@
+"""Runs the twin's application: `python -m app.rag --host HOST --port PORT`. Settings come from the environment."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+import uvicorn
+
+from app.rag.server import create_app
+from app.rag.services import of_deployment
+from twin.deployment import Deployment
+from twin.errors import SettingsError
+
+DEFAULT_PORT = 8000
+SHUTDOWN_SECONDS = 1
+
+
+def main() -> int:
+    """Serves until SIGTERM or Ctrl-C."""
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        services = of_deployment(Deployment())
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    arguments = argparse.ArgumentParser(prog="python -m app.rag", description="The twin: search, answers, chat page.")
+    arguments.add_argument("--host", default="127.0.0.1")
+    arguments.add_argument("--port", type=int, default=DEFAULT_PORT)
+    options = arguments.parse_args()
+    uvicorn.run(
+        create_app(services),
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

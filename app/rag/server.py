@@ -1,0 +1,92 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.datastructures import MutableScopeHeaders
+from litestar.datastructures import State as AppState
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
+
+from app.rag import health, openai, page, routes
+from app.rag.metrics import Metrics, RequestMetrics
+from app.rag.problems import EXCEPTION_HANDLERS
+from app.rag.services import Services
+from app.rag.warmup import Warmup
+from twin.rag.engine import Rag
+
+__all__ = ["create_app"]
+
+MAX_BODY_BYTES = 64 * 1024
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(services: Services) -> Litestar:
+    """The twin's application over `services`. Connects to nothing before it is asked; warms up when it starts."""
+    metrics = Metrics()
+    warmup = Warmup(services.warm)
+    rag = Rag(
+        retriever=services.retriever,
+        authors=services.authors,
+        model=services.model,
+        tracer=services.tracer,
+        store=services.store,
+        settings=services.settings,
+        observe=metrics.observe,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
+        warmup.start()
+        yield
+        await warmup.stop()
+        await rag.drain()
+        await services.close()
+
+    return Litestar(
+        route_handlers=[
+            *routes.ROUTES,
+            *openai.ROUTES,
+            *health.ROUTES,
+            *page.ROUTES,
+            create_static_files_router(path="/static", directories=[Path(__file__).parent / "static"]),
+        ],
+        lifespan=[lifespan],
+        dependencies={
+            "rag": Provide(lambda: rag, sync_to_thread=False),
+            "services": Provide(lambda: services, sync_to_thread=False),
+            "warmup": Provide(lambda: warmup, sync_to_thread=False),
+        },
+        state=AppState({"metrics": metrics}),
+        middleware=[RequestMetrics(metrics)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[add_security_headers],
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=OpenAPIConfig(
+            title="LLM Twin",
+            version="0.1.0",
+            description="Answers in an author's voice, from that author's documents.",
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        ),
+        logging_config=None,
+    )
+
+
+async def add_security_headers(message: Message, _scope: Scope) -> None:
+    """The page runs only this application's own script, whatever text it shows."""
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders.from_message(message).update(SECURITY_HEADERS)

@@ -1,0 +1,140 @@
+"""What the application is made of. Everything is lazy: it starts without MongoDB, index, model and console."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from twin.deployment import Deployment
+from twin.errors import IndexUnavailable, ModelUnavailable
+from twin.rag.authors import Authors
+from twin.rag.pipeline import StreamingModel
+from twin.rag.retrieval import Retriever
+from twin.rag.tracing import Tracer
+from twin.records import Interaction
+from twin.settings import MongoSettings, RagSettings, read
+from twin.warehouse.interactions import AsyncInteractions
+
+__all__ = ["Dependency", "Interactions", "Services", "of_deployment"]
+
+
+CONNECT_SECONDS = 2.0
+FLUSH_SECONDS = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependency:
+    """Something outside that readiness tells about. `check` raises when it is away."""
+
+    check: Callable[[], Awaitable[None]]
+    required: bool = True
+    """Whether answering needs it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What answers are made with."""
+
+    retriever: Retriever
+    model: Callable[[], StreamingModel]
+    authors: Authors
+    tracer: Tracer
+    store: Callable[[Interaction], Awaitable[None]]
+    settings: RagSettings
+    warm: Callable[[], None]
+    """Loads, in a thread, what the first question would otherwise wait for."""
+    close: Callable[[], Awaitable[None]]
+    dependencies: dict[str, Dependency] = field(default_factory=dict)
+
+
+def of_deployment(deployment: Deployment) -> Services:
+    """The services of a deployment. Connects to nothing yet."""
+    retriever = Retriever(lambda: deployment.embedder, lambda: deployment.vector_index)
+    interactions = Interactions(deployment.mongo_uri, read(MongoSettings))
+    tracer = deployment.tracer
+
+    def warm() -> None:
+        tracer.warm_up()
+        retriever.warm()
+
+    async def index() -> None:
+        if await asyncio.to_thread(retriever.generation) is None:
+            raise IndexUnavailable("Nothing has been published yet: `llm-twin ingest PATH_OR_URL`.")
+
+    async def model() -> None:
+        await reach(deployment.chat_client().base_url)
+
+    async def close() -> None:
+        await interactions.close()
+        await asyncio.to_thread(tracer.flush, FLUSH_SECONDS)
+
+    return Services(
+        retriever=retriever,
+        model=deployment.chat_client,
+        authors=Authors(interactions.authors),
+        tracer=tracer,
+        store=interactions.record,
+        settings=read(RagSettings),
+        warm=warm,
+        close=close,
+        dependencies={
+            "index": Dependency(check=index),
+            "model": Dependency(check=model),
+            "warehouse": Dependency(check=interactions.ping, required=False),
+        },
+    )
+
+
+class Interactions:
+    """The warehouse as the local stack runs it now: a restart may move it to another port.
+
+    Every method raises WarehouseUnavailable.
+    """
+
+    def __init__(self, uri: Callable[[], str], settings: MongoSettings) -> None:
+        self._uri = uri
+        self._settings = settings
+        self._client: tuple[str, AsyncInteractions] | None = None
+
+    async def record(self, interaction: Interaction) -> None:
+        """Stores an interaction."""
+        await (await self._connected()).record(interaction)
+
+    async def authors(self) -> list[str]:
+        """The authors of the live documents."""
+        return await (await self._connected()).authors()
+
+    async def ping(self) -> None:
+        """Returns when the server has answered."""
+        await (await self._connected()).ping()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            await self._client[1].close()
+
+    async def _connected(self) -> AsyncInteractions:
+        uri = self._uri()
+        if self._client is None or self._client[0] != uri:
+            await self.close()
+            settings = self._settings
+            client = AsyncInteractions(uri, settings.database, timeout_seconds=settings.timeout_seconds)
+            self._client = uri, client
+        return self._client[1]
+
+
+async def reach(base_url: str) -> None:
+    """Returns when something accepts connections at `base_url`.
+
+    Raises:
+        ModelUnavailable: Nothing does.
+    """
+    url = urlsplit(base_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(url.hostname, port), CONNECT_SECONDS)
+    except OSError as error:
+        raise ModelUnavailable(f"The model at {base_url} does not answer.", detail=repr(error)) from error
+    writer.close()

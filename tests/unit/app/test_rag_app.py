@@ -1,0 +1,363 @@
+"""The HTTP of the twin on fakes: what goes in, what comes out, and how each error looks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+
+from app.rag.problems import STATUSES, status_of
+from app.rag.server import create_app
+from app.rag.services import Dependency, Services
+from twin import errors
+from twin.errors import GenerationInterrupted, ModelUnavailable, Overloaded, TwinError, WarehouseUnavailable
+from twin.monitoring.tracing import Tracer
+from twin.rag.authors import Authors
+from twin.rag.retrieval import Retriever
+from twin.records import Interaction, Passage
+from twin.serving.client import Delta, Usage
+from twin.settings import OpikSettings, RagSettings, read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+
+class Embedder:
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return np.ones((len(texts), 2), dtype=np.float32)
+
+
+class Index:
+    def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
+        return [
+            Passage(
+                chunk_id=f"c{rank}",
+                document_id="d",
+                text="Chunks follow the headings.",
+                heading_path=[],
+                title="Chunks",
+                url="https://example.com/chunks",
+                author="Ada",
+                score=1.0 / (rank + 1),
+                similarity=0.0 if "unrelated" in text else 0.8,
+            )
+            for rank in range(k)
+        ]
+
+    def generation(self) -> str | None:
+        return "g1"
+
+
+@dataclass
+class World:
+    """Services over fakes. `failure` is what the model does; after a token when `late`."""
+
+    failure: Exception | None = None
+    late: bool = False
+    warm_failure: Exception | None = None
+    warehouse_down: bool = False
+    stored: list[Interaction] = field(default_factory=list)
+    model: str | None = "llm-twin@1"
+
+    def client(self) -> TestClient[Any]:
+        services = Services(
+            retriever=Retriever(Embedder, Index),
+            model=lambda: self,
+            authors=Authors(self._authors),
+            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), None),
+            store=self._store,
+            settings=read(RagSettings),
+            warm=self._warm,
+            close=self._close,
+            dependencies={"warehouse": Dependency(check=self._ping, required=False)},
+        )
+        return TestClient(create_app(services), raise_server_exceptions=False)
+
+    async def stream(
+        self, messages: Sequence[dict[str, str]], *, max_tokens: int, temperature: float = 0.0
+    ) -> AsyncGenerator[Delta]:
+        if self.failure and not self.late:
+            raise self.failure
+        yield Delta(text="Chunks follow ")
+        if self.failure:
+            raise self.failure
+        yield Delta(text="headings.")
+        yield Delta(finish_reason="stop", usage=Usage(prompt_tokens=7, completion_tokens=3), model="llm-twin@1")
+
+    async def _authors(self) -> list[str]:
+        return ["Ada"]
+
+    async def _store(self, interaction: Interaction) -> None:
+        if self.warehouse_down:
+            raise WarehouseUnavailable("MongoDB does not answer.")
+        self.stored.append(interaction)
+
+    async def _ping(self) -> None:
+        if self.warehouse_down:
+            raise WarehouseUnavailable("MongoDB does not answer.")
+
+    async def _close(self) -> None:
+        await asyncio.sleep(0)
+
+    def _warm(self) -> None:
+        if self.warm_failure:
+            raise self.warm_failure
+
+
+def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """The (event, data) pairs of a stream."""
+    blocks = [block.split("\n") for block in text.strip().split("\n\n")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+def test_a_search_gives_ranked_passages() -> None:
+    with World().client() as client:
+        response = client.post("/search", json={"query": "chunks", "k": 2})
+    assert response.status_code == 200
+    assert [(found["number"], found["chunk_id"]) for found in response.json()["results"]] == [(1, "c0"), (2, "c1")]
+
+
+def test_an_answer_has_sources_citations_usage_and_timings() -> None:
+    world = World()
+    with world.client() as client:
+        response = client.post("/rag", json={"query": "How are documents cut?", "k": 1})
+    body = response.json()
+    assert response.status_code == 200
+    assert body["answer"] == "Chunks follow headings."
+    assert body["sentences"] == [{"text": "Chunks follow headings.", "sources": [1], "supported": True}]
+    assert body["sources"][0]["text"] == "Chunks follow the headings."
+    assert body["usage"] == {"prompt_tokens": 7, "completion_tokens": 3}
+    assert [kept.id for kept in world.stored] == [body["id"]]
+
+
+def test_a_stream_has_sources_first_then_tokens_then_the_answer() -> None:
+    with World().client() as client:
+        response = client.post("/rag/stream", json={"query": "How are documents cut?"})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    events = events_of(response.text)
+    assert [name for name, _ in events] == ["sources", "token", "token", "done"]
+    assert events[-1][1]["answer"]["answer"] == "Chunks follow headings."
+
+
+def test_nothing_relevant_is_a_plain_answer() -> None:
+    with World().client() as client:
+        body = client.post("/rag", json={"query": "unrelated"}).json()
+    assert (body["status"], body["sources"]) == ("nothing_found", [])
+
+
+@pytest.mark.parametrize("path", ["/rag", "/rag/stream", "/search"])
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"query": ""}, 400, "EmptyQuestion"),
+        ({"query": "\x00 \u200b"}, 400, "EmptyQuestion"),
+        ({"query": "x" * 10_000}, 400, "QuestionTooLong"),
+        ({"query": "Hi", "author": "Nobody"}, 404, "UnknownAuthor"),
+        ({"query": "Hi", "k": 0}, 400, "ValidationException"),
+        ({"query": "Hi", "k": "many"}, 400, "ValidationException"),
+        ({"query": "Hi", "unknown": 1}, 400, "ValidationException"),
+        ({}, 400, "ValidationException"),
+        ([], 400, "ValidationException"),
+        ({"query": "x" * 70_000}, 413, "RequestEntityTooLarge"),
+    ],
+)
+def test_a_wrong_request_has_a_status_and_says_why(path: str, body: Any, status: int, kind: str) -> None:
+    with World().client() as client:
+        response = client.post(path, json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (status, kind)
+    assert error["message"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"query": "\\ud800"}'])
+def test_a_body_that_is_not_json_is_refused(content: bytes) -> None:
+    with World().client() as client:
+        response = client.post("/rag", content=content, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"]
+
+
+def test_an_unknown_path_has_the_same_error_shape() -> None:
+    with World().client() as client:
+        response = client.get("/nowhere")
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "NotFoundException"
+
+
+@pytest.mark.parametrize("path", ["/rag", "/rag/stream"])
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(ModelUnavailable("No model is deployed.", detail="/srv/x"), 503), (Overloaded("Busy."), 429)],
+)
+def test_a_model_that_does_not_answer_has_a_status_and_advice(path: str, failure: TwinError, status: int) -> None:
+    world = World(failure=failure)
+    with world.client() as client:
+        response = client.post(path, json={"query": "Hi"})
+    if path == "/rag/stream":  # the sources are out when the model is asked, so the error is the last event
+        name, data = events_of(response.text)[-1]
+        assert (name, data["message"]) == ("error", failure.message)
+    else:
+        assert response.status_code == status
+        assert int(response.headers["retry-after"]) > 0
+        assert response.json()["error"]["message"] == failure.message
+        assert response.json()["error"]["advice"]
+    assert "/srv/x" not in response.text
+    assert [kept.status for kept in world.stored] == ["failed"]
+
+
+def test_a_model_that_stops_in_the_middle_gives_502_or_a_last_event() -> None:
+    with World(failure=GenerationInterrupted("It stopped."), late=True).client() as client:
+        whole = client.post("/rag", json={"query": "Hi"})
+        streamed = events_of(client.post("/rag/stream", json={"query": "Hi"}).text)
+    assert whole.status_code == 502
+    assert streamed[-1] == ("error", {"event": "error", "type": "GenerationInterrupted", "message": "It stopped."})
+
+
+def test_a_bug_is_500_without_its_inside() -> None:
+    with World(failure=RuntimeError("secret at /srv/x")).client() as client:
+        response = client.post("/rag", json={"query": "Hi"})
+    assert response.status_code == 500
+    assert response.json()["error"]["type"] == "InternalError"
+    assert "secret" not in response.text
+
+
+def test_every_error_of_the_tree_has_a_status() -> None:
+    kinds = [kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), TwinError)]
+    assert {kind.__name__ for kind, _ in STATUSES} <= {kind.__name__ for kind in kinds}
+    assert all(400 <= status_of(kind("x")) < 600 for kind in kinds)
+    assert status_of(errors.UnknownAuthor("x")) == 404
+    assert status_of(errors.QuestionTooLong("x")) == 400
+    assert status_of(errors.IndexUnavailable("x")) == 503
+
+
+def test_readiness_tells_each_dependency() -> None:
+    with World().client() as client:
+        response = wait_until_warm(client)
+    body = response.json()
+    assert (response.status_code, body["status"]) == (200, "ready")
+    assert body["dependencies"].keys() == {"warm-up", "warehouse"}
+    assert body["dependencies"]["warehouse"]["milliseconds"] >= 0
+
+
+def test_an_away_warehouse_degrades_and_does_not_stop_answers() -> None:
+    with World(warehouse_down=True).client() as client:
+        readiness = wait_until_warm(client)
+        answer = client.post("/rag", json={"query": "Hi"})
+        metrics = client.get("/metrics").text
+    assert (readiness.status_code, readiness.json()["status"]) == (200, "degraded")
+    assert "MongoDB" in readiness.json()["dependencies"]["warehouse"]["message"]
+    assert answer.status_code == 200
+    assert "twin_interactions_unstored_total 1.0" in metrics
+
+
+def test_a_failed_warm_up_is_not_ready_and_says_why() -> None:
+    with World(warm_failure=errors.ArtifactError("The embedding model is damaged.")).client() as client:
+        for _ in range(100):
+            response = client.get("/health/ready")
+            if "damaged" in response.text:
+                break
+        live = client.get("/health/live")
+    assert response.status_code == 503
+    assert "damaged" in response.json()["dependencies"]["warm-up"]["message"]
+    assert live.json() == {"status": "live"}
+
+
+def wait_until_warm(client: TestClient[Any]) -> Any:
+    """Asks until the warm-up, which takes no time here, was noticed."""
+    for _ in range(100):
+        response = client.get("/health/ready")
+        if response.json()["dependencies"]["warm-up"]["ok"]:
+            break
+    return response
+
+
+def test_metrics_count_requests_stages_interactions_and_tokens() -> None:
+    with World().client() as client:
+        client.post("/rag", json={"query": "Hi"})
+        client.post("/rag", json={"query": ""})
+        text = client.get("/metrics").text
+    assert 'twin_http_requests_total{method="POST",route="/rag",status="200"} 1.0' in text
+    assert 'twin_http_requests_total{method="POST",route="/rag",status="400"} 1.0' in text
+    assert 'twin_stage_seconds_count{stage="time_to_first_token"} 1.0' in text
+    assert 'twin_interactions_total{status="answered"} 1.0' in text
+    assert 'twin_tokens_total{kind="prompt"} 7.0' in text
+
+
+def test_openai_clients_get_an_answer_to_the_last_message_of_the_user() -> None:
+    messages = [
+        {"role": "user", "content": "First?"},
+        {"role": "assistant", "content": "Yes."},
+        {"role": "user", "content": [{"type": "text", "text": "How are documents cut?"}]},
+    ]
+    world = World()
+    with world.client() as client:
+        body = client.post("/v1/chat/completions", json={"model": "any", "messages": messages, "user": "x"}).json()
+    assert body["choices"][0]["message"] == {"role": "assistant", "content": "Chunks follow headings."}
+    assert body["usage"] == {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    assert world.stored[0].question == "How are documents cut?"
+
+
+def test_openai_clients_can_stream() -> None:
+    request = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    with World().client() as client:
+        lines = [line for line in client.post("/v1/chat/completions", json=request).text.split("\n\n") if line]
+    *chunks, done = [line.removeprefix("data: ") for line in lines]
+    parsed = [json.loads(chunk) for chunk in chunks]
+    assert done == "[DONE]"
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in parsed) == "Chunks follow headings."
+    assert parsed[-1]["choices"][0]["finish_reason"] == "stop"
+    assert parsed[-1]["sources"][0]["number"] == 1
+
+
+def test_openai_requests_without_a_user_message_are_refused() -> None:
+    with World().client() as client:
+        response = client.post("/v1/chat/completions", json={"messages": [{"role": "system", "content": "x"}]})
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "EmptyQuestion")
+
+
+def test_the_schema_lists_every_route_and_its_errors() -> None:
+    with World().client() as client:
+        schema = client.get("/schema").json()
+    assert {"/search", "/rag", "/rag/stream", "/v1/chat/completions", "/health/ready"} <= schema["paths"].keys()
+    assert {"200", "400", "404", "503"} <= schema["paths"]["/rag"]["post"]["responses"].keys()
+
+
+def test_the_page_runs_only_our_own_script_and_escapes_names() -> None:
+    world = World()
+
+    async def authors() -> list[str]:
+        return ["<script>alert(1)</script>", "Ada"]
+
+    world._authors = authors  # type: ignore[method-assign]
+    with world.client() as client:
+        response = client.get("/")
+        script = client.get("/static/chat.js")
+    assert "default-src 'none'; script-src 'self'" in response.headers["content-security-policy"]
+    assert "<script>alert(1)" not in response.text
+    assert "&lt;script&gt;alert(1)" in response.text
+    assert script.status_code == 200
+    assert "innerHTML" not in script.text
+
+
+def test_importing_the_app_loads_neither_dagster_nor_a_machine_learning_library() -> None:
+    heavy = (
+        "dagster",
+        "torch",
+        "transformers",
+        "trl",
+        "peft",
+        "opik",
+        "sentence_transformers",
+        "comet_ml",
+        "sagemaker",
+    )
+    program = f"import app.rag.__main__, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
