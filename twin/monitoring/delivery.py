@@ -1,12 +1,15 @@
 """Delivers finished traces to Opik from a thread of its own, through the real SDK.
 
-The SDK's `flush()` says True while its server is down, and parks what it is given without limit. So nothing is handed
-to it before the server has answered; until then traces wait here, a bounded number of them, and the rest is dropped,
-counted and said. Best effort by design: the interaction itself is kept in MongoDB by the app.
+The SDK's queue says that all was flushed while its server is down, parks what it is given without limit, and loses it
+with the process (measured). So traces wait here, a bounded number of them, and go out with the calls that the SDK's
+queue would make itself, each of which ends in success or in an error. Writes are upserts by id, so one that may have
+arrived is simply made again. What cannot wait is dropped, counted and said. Best effort by design: the interaction
+itself is kept in MongoDB by the app.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -17,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opik import Opik
 
     from twin.monitoring.spans import Span
@@ -38,10 +43,14 @@ SDK_ENVIRONMENT = {
 }
 """Read by the SDK when it is imported; what is set already is left as it is."""
 
+BATCH = 20
+"""Traces sent together when several wait."""
+
+MAX_ATTEMPTS = 5
+"""Tries of one batch at a server that answers; waiting for one that does not is no try."""
+
 PING_TIMEOUT_SECONDS = 2.0
-PING_AGAIN_SECONDS = 1.0
-TRUST_PING_SECONDS = 5.0
-"""For how long an answer to a ping stands for the ones after it."""
+RETRY_SECONDS = 1.0
 
 
 class Delivery:
@@ -53,11 +62,9 @@ class Delivery:
         self._waiting: queue.Queue[Span] = queue.Queue(capacity)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._client: Opik | None = None
-        self._answered = float("-inf")
         self._silent = False
         self.delivered = 0
-        """Traces that were handed to the SDK while the server answered."""
+        """Traces that the server has taken."""
         self.dropped = 0
         """Traces that were given up."""
 
@@ -67,7 +74,7 @@ class Delivery:
         try:
             self._waiting.put_nowait(trace)
         except queue.Full:
-            self._drop("too many traces wait for the server")
+            self._drop(1, "too many wait for the server")
 
     def start(self) -> None:
         """Starts the thread, which loads the SDK first; safe to repeat."""
@@ -79,35 +86,50 @@ class Delivery:
                 self._thread.start()
 
     def flush(self, timeout: float) -> bool:
-        """Waits until all that was submitted is with the server. False when it is not after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        """Waits until no trace waits any more. False when some still do after `timeout` seconds."""
         with self._waiting.all_tasks_done:
-            done = self._waiting.all_tasks_done.wait_for(
-                lambda: not self._waiting.unfinished_tasks, max(0.0, deadline - time.monotonic())
-            )
-        if not done or self._client is None:
-            return done and not self.dropped
-        sent = self._client.flush(max(1, round(deadline - time.monotonic())))
-        self._answered = float("-inf")  # the SDK says that it sent even when nobody was there, so ask once more
-        return sent and self._reachable()
+            return self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout)
 
     def _run(self) -> None:
-        """Sends traces one after another, for as long as the process lives."""
+        """Sends traces in the order in which they ended, for as long as the process lives."""
         client = self._load()
         while True:
-            trace = self._waiting.get()
-            try:
-                self._wait_for_server()
-                if client is not None:
-                    send(client, trace)
-                    self.delivered += 1
-                else:
-                    self._drop("the Opik SDK could not be loaded")
-            except Exception:
-                logger.exception("A trace could not be handed to the Opik SDK")
-                self.dropped += 1
-            finally:
+            traces = self._next()
+            if client is None:
+                self._drop(len(traces), "the Opik SDK could not be loaded")
+            else:
+                self._deliver(client, traces)
+            for _ in traces:
                 self._waiting.task_done()
+
+    def _next(self) -> list[Span]:
+        """The trace that waits longest, and those right behind it; waits for one."""
+        traces = [self._waiting.get()]
+        with contextlib.suppress(queue.Empty):
+            while len(traces) < BATCH:
+                traces.append(self._waiting.get_nowait())
+        return traces
+
+    def _deliver(self, client: Opik, traces: list[Span]) -> None:
+        """Sends until the server has taken the traces; one that it does not take does not hold up the others."""
+        problem = "never sent"
+        for _ in range(MAX_ATTEMPTS):
+            self._wait_for_server()
+            try:
+                send(client, self._settings.project, traces)
+            except Exception as error:  # noqa: BLE001 - sorted here; this thread must outlive whatever it is given
+                problem = f"{type(error).__name__}: {error}"
+                if not is_passing(error):
+                    break
+                time.sleep(RETRY_SECONDS)
+            else:
+                self.delivered += len(traces)
+                return
+        if len(traces) == 1:
+            self._drop(1, problem)
+            return
+        for trace in traces:
+            self._deliver(client, [trace])
 
     def _load(self) -> Opik | None:
         """The SDK's client, or None with the reason logged."""
@@ -117,7 +139,7 @@ class Delivery:
             from opik import Opik
 
             key = self._settings.api_key
-            self._client = Opik(
+            return Opik(
                 project_name=self._settings.project,
                 workspace=self._settings.workspace,
                 host=self._url,
@@ -126,74 +148,89 @@ class Delivery:
             )
         except Exception:
             logger.exception("The Opik SDK could not be loaded, so nothing is traced")
-        return self._client
+            return None
 
     def _wait_for_server(self) -> None:
-        while not self._reachable():
-            time.sleep(PING_AGAIN_SECONDS)
+        """Returns when the server answers. The silence is logged when it begins and when it ends."""
+        while (problem := self._ping()) is not None:
+            if not self._silent:
+                logger.warning("Opik at %s does not answer (%s); up to %d traces wait.", self._url, problem, CAPACITY)
+            self._silent = True
+            time.sleep(RETRY_SECONDS)
+        if self._silent:
+            logger.warning("Opik at %s answers again; %d traces were dropped so far.", self._url, self.dropped)
+        self._silent = False
 
-    def _reachable(self) -> bool:
-        """Whether the server answers, or did a moment ago; a change is logged once."""
-        if time.monotonic() - self._answered < TRUST_PING_SECONDS:
-            return True
+    def _ping(self) -> Exception | None:
         try:
             httpx.get(f"{self._url}is-alive/ping", timeout=PING_TIMEOUT_SECONDS).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if not self._silent:
-                logger.warning("Opik at %s does not answer (%s); up to %d traces wait.", self._url, error, CAPACITY)
-            self._silent = True
-            return False
-        if self._silent:
-            logger.info("Opik at %s answers again; %d traces were dropped so far.", self._url, self.dropped)
-        self._silent = False
-        self._answered = time.monotonic()
-        return True
+            return error
+        return None
 
-    def _drop(self, reason: str) -> None:
-        self.dropped += 1
-        if self.dropped.bit_count() == 1:  # at 1, 2, 4, 8, ...: said early, and never a flood
+    def _drop(self, count: int, reason: str) -> None:
+        before, self.dropped = self.dropped, self.dropped + count
+        if before.bit_length() != self.dropped.bit_length():  # on reaching 1, 2, 4, 8, ...: said early, never a flood
             logger.warning("Dropped %d trace(s) so far: %s.", self.dropped, reason)
 
 
-def send(client: Opik, trace: Span) -> None:
-    """Gives the SDK a finished trace: the root, then its steps in the order in which they started."""
-    client.trace(
-        id=trace.id,
-        name=trace.name,
-        start_time=trace.start_time,
-        end_time=trace.end_time,
-        input=trace.input,
-        output=as_object(trace.output),
-        metadata=trace.metadata or None,
-        tags=trace.tags or None,
-        thread_id=trace.thread_id,
-        error_info=trace.error,
-        feedback_scores=scores(trace),
-    )
-    for span in trace.spans:
-        client.span(
-            id=span.id,
-            trace_id=trace.id,
-            parent_span_id=span.parent.id if span.parent and span.parent is not trace else None,
-            name=span.name,
-            type=span.type,
-            start_time=span.start_time,
-            end_time=span.end_time or trace.end_time,
-            input=span.input,
-            output=as_object(span.output),
-            metadata=span.metadata or None,
-            model=span.model,
-            usage=span.usage or None,
-            error_info=span.error,
-            feedback_scores=scores(span),
-        )
+def is_passing(error: Exception) -> bool:
+    """Whether sending again may help: the network failed, or the server is overloaded or broken."""
+    status = getattr(error, "status_code", None)
+    return isinstance(error, httpx.HTTPError) or status == httpx.codes.TOO_MANY_REQUESTS or (status or 0) >= 500
+
+
+def send(client: Opik, project: str, traces: Sequence[Span]) -> None:
+    """Writes traces with all their steps and scores; returns when the server has them."""
+    from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem as Score
+    from opik.rest_api.types.span_write import SpanWrite
+    from opik.rest_api.types.trace_write import TraceWrite
+
+    api = client.rest_client
+    spans = [span for trace in traces for span in trace.spans]
+    api.traces.create_traces(traces=[TraceWrite(project_name=project, **trace_fields(trace)) for trace in traces])
+    if spans:
+        api.spans.create_spans(spans=[SpanWrite(project_name=project, **span_fields(span)) for span in spans])
+    for resource, items in ((api.traces.score_batch_of_traces, traces), (api.spans.score_batch_of_spans, spans)):
+        scores = [Score(project_name=project, source="sdk", **score) for item in items for score in score_fields(item)]
+        if scores:
+            resource(scores=scores)
+
+
+def common_fields(span: Span) -> dict[str, Any]:
+    """What a trace and a step have in common, in Opik's names, without what is not known."""
+    fields = {
+        "id": span.id,
+        "name": span.name,
+        "start_time": span.start_time,
+        "end_time": span.end_time or span.root.end_time,
+        "input": span.input,
+        "output": as_object(span.output),
+        "metadata": span.metadata,
+        "error_info": span.error,
+        "source": "sdk",
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def trace_fields(trace: Span) -> dict[str, Any]:
+    """A root as Opik's trace."""
+    extra = {"tags": trace.tags, "thread_id": trace.thread_id}
+    return common_fields(trace) | {name: value for name, value in extra.items() if value}
+
+
+def span_fields(span: Span) -> dict[str, Any]:
+    """A step as Opik's span; one right under the root has no parent there."""
+    parent = span.parent.id if span.parent and span.parent is not span.root else None
+    extra = {"parent_span_id": parent, "type": span.type, "model": span.model, "usage": span.usage}
+    return {**common_fields(span), "trace_id": span.root.id} | {name: value for name, value in extra.items() if value}
+
+
+def score_fields(span: Span) -> list[dict[str, Any]]:
+    """A step's scores."""
+    return [{"id": span.id, "name": name, "value": value} for name, value in span.scores.items()]
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
     """An output as the JSON object that Opik wants."""
     return value if value is None or isinstance(value, dict) else {"output": value}
-
-
-def scores(span: Span) -> list[Any] | None:
-    """A step's scores in the SDK's shape."""
-    return [{"id": span.id, "name": name, "value": value} for name, value in span.scores.items()] or None
