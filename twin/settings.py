@@ -117,10 +117,10 @@ class TrainingSettings(_Settings):
 
     max_samples: int = Field(48, validation_alias="TRAINING_MAX_SAMPLES", ge=4)
     """At most this many passages become instruct samples (a CPU writes one instruction in 1 to 2 s)."""
-    max_steps: int = Field(24, validation_alias="TRAINING_MAX_STEPS", ge=1)
+    max_steps: int = Field(20, validation_alias="TRAINING_MAX_STEPS", ge=1)
     """Optimizer steps."""
-    max_length: int = Field(512, validation_alias="TRAINING_MAX_LENGTH", ge=64)
-    """Tokens of one packed training sequence."""
+    max_length: int = Field(768, validation_alias="TRAINING_MAX_LENGTH", ge=64)
+    """Tokens of one packed training sequence; a longer sample (prompt with its passages, and answer) is left out."""
     learning_rate: float = Field(5e-4, validation_alias="TRAINING_LEARNING_RATE", gt=0)
     """Peak learning rate of the LoRA weights."""
     lora_r: int = Field(16, validation_alias="TRAINING_LORA_R", ge=1)

@@ -42,6 +42,8 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
     """A JSONL file of `{"prompt": [messages], "completion": [messages]}`."""
     test: Path | None = None
     """The same, held out; its loss is measured at the end."""
+    save_steps: int = 5
+    """Steps between checkpoints. Does not change the model."""
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ class LocalTrainer:
                 shutil.copyfile(file, folder / file.name)
         config = root / "input" / "config"
         config.mkdir(parents=True, exist_ok=True)
-        values = to_hyperparameters(job.recipe, job.provenance)
+        values = {**to_hyperparameters(job.recipe, job.provenance), "save_steps": str(job.save_steps)}
         (config / "hyperparameters.json").write_text(json.dumps(values, indent=2), encoding="utf-8")
 
     def _run(self, job: TrainingJob, root: Path, on_progress: Callable[[Progress], None]) -> None:

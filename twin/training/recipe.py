@@ -22,9 +22,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Supervised fine-tuning of LoRA adapters (Hu et al. 2021) on every linear layer."""
 
-    max_steps: int = 24
+    max_steps: int = 20
     """Optimizer steps."""
-    max_length: int = 512
+    max_length: int = 768
     """Tokens of one packed sequence."""
     batch_size: int = 1
     """Packed sequences of one forward pass."""

@@ -58,11 +58,7 @@ def run(container: Container, stop: threading.Event) -> bool:
     tokenizer = models.load_tokenizer(base)
     prepared = samples.prepare(samples.read(train), tokenizer, recipe.max_length)
     held_out = samples.prepare(samples.read(test), tokenizer, recipe.max_length).samples if test else []
-    facts: dict[str, float | str] = {
-        "samples": len(prepared.samples),
-        "tokens": prepared.tokens,
-        "too_long": prepared.too_long,
-    }
+    facts = prepared.facts
     report(Progress(event="prepared", detail=facts))
     with experiment(recipe, provenance, facts, container.root / "output" / "comet") as log:
         outcome = sft.fine_tune(

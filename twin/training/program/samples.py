@@ -55,8 +55,10 @@ class PreparedSamples(msgspec.Struct, frozen=True):
     """Samples that do not fit one sequence whole; cutting them would teach to stop in mid-sentence or never."""
 
     @property
-    def tokens(self) -> int:
-        return sum(len(sample.input_ids) for sample in self.samples)
+    def facts(self) -> dict[str, int | float | str]:
+        """Counts for progress and metadata."""
+        tokens = sum(len(sample.input_ids) for sample in self.samples)
+        return {"samples": len(self.samples), "tokens": tokens, "too_long": self.too_long}
 
 
 def read(channel: Path) -> Iterator[Sample]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
-from transformers import PrinterCallback, TrainerCallback
-from transformers.trainer_callback import ExportableState
 
+from twin.training.program.follower import Pace, make_follower
 from twin.training.progress import Progress, report
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerControl, TrainerState
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
     from trl import SFTTrainer
 
     from twin.training.program.samples import EncodedSample
@@ -62,7 +60,8 @@ def fine_tune(
     Returns the model with its adapters and the run's metrics, or None when `stop_requested` became true: then a
     checkpoint of the last step is in `checkpoints`.
     """
-    follower = _Follower(stop_requested, log)
+    pace = Pace()
+    follower = make_follower(pace, stop_requested, log)
     trainer = _trainer(model, tokenizer, recipe, checkpoints, train, test, follower, save_steps)
     checkpoint = last_checkpoint(checkpoints)
     if checkpoint:
@@ -78,7 +77,7 @@ def fine_tune(
         loss_start=losses[0],
         loss_end=sum(losses[-3:]) / len(losses[-3:]),
         tokens=int(trainer.state.num_input_tokens_seen),
-        seconds=follower.elapsed,
+        seconds=pace.elapsed,
         test_loss=test_loss,
     )
     return adapted, metrics
@@ -107,12 +106,13 @@ def _trainer(
     checkpoints: Path,
     train: list[EncodedSample],
     test: list[EncodedSample],
-    follower: _Follower,
+    follower: TrainerCallback,
     save_steps: int,
 ) -> SFTTrainer:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
+    from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     def dataset(samples: list[EncodedSample]) -> Dataset | None:
@@ -161,57 +161,3 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)  # the follower reports each step
     return trainer
-
-
-class _Follower(TrainerCallback, ExportableState):
-    """Reports each step, and ends the run with a checkpoint when it is asked to."""
-
-    def __init__(self, stop_requested: Callable[[], bool], log: Callable[[Mapping[str, float], int], None]) -> None:
-        self.elapsed = 0.0
-        """Seconds of training, over all attempts."""
-        self._stop_requested = stop_requested
-        self._log = log
-        self._last = time.monotonic()
-        self._tokens = 0
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of this; `on_train_begin` takes it back.
-
-        The trainer's own way of restoring callbacks also restores its control flags, and after an interruption those
-        say that training should stop.
-        """
-        return {"args": {}, "attributes": {"elapsed": self.elapsed}}
-
-    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        stored = cast("dict[str, Any]", state.stateful_callbacks)  # declared as a list, kept as a dict
-        kept = stored.get(type(self).__name__, {})
-        self.elapsed = kept.get("attributes", {}).get("elapsed", 0.0)
-        self._last, self._tokens = time.monotonic(), int(state.num_input_tokens_seen)
-
-    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if self._stop_requested():
-            control.should_save = control.should_training_stop = True
-
-    def on_log(
-        self, args: Any, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
-    ) -> None:
-        if not logs or "loss" not in logs:
-            return
-        now = time.monotonic()
-        seconds, self._last = now - self._last, now
-        self.elapsed += seconds
-        tokens, self._tokens = int(state.num_input_tokens_seen) - self._tokens, int(state.num_input_tokens_seen)
-        speed = tokens / seconds
-        eta = self.elapsed / state.global_step * (state.max_steps - state.global_step)
-        report(
-            Progress(
-                event="step",
-                step=state.global_step,
-                steps=state.max_steps,
-                loss=logs["loss"],
-                tokens_per_second=round(speed, 1),
-                eta_seconds=round(eta, 1),
-            )
-        )
-        metrics = {"loss": logs["loss"], "learning_rate": logs["learning_rate"], "tokens_per_second": speed}
-        self._log(metrics, state.global_step)

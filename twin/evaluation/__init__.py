@@ -1,0 +1,3 @@
+"""Measurements: retrieval, generation, style, and the gate they feed."""
+
+__all__: list[str] = []
