@@ -14,10 +14,19 @@ from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, DocumentTooLarge, PyMongoError
 
-from app.console import comet, comet_models, layout, opik, pages_traces
-from twin.errors import InputError, ServiceUnavailable, TwinError, UnknownName, WarehouseUnavailable
+from app.console import comet, comet_models, layout, opik, pages_registry, pages_traces, review
+from twin.errors import (
+    AlreadyDecided,
+    InputError,
+    NotAuthorized,
+    ReviewRequired,
+    ServiceUnavailable,
+    TwinError,
+    UnknownName,
+    WarehouseUnavailable,
+)
 from twin.standins.comet import ExperimentStore
 from twin.standins.comet_models import ModelStore
 from twin.standins.opik import TraceStore
@@ -35,6 +44,8 @@ ROUTE_HANDLERS: list[ControllerRouterHandler] = [
     *opik.route_handlers,
     *comet.route_handlers,
     *comet_models.route_handlers,
+    *review.route_handlers,
+    *pages_registry.route_handlers,
     *pages_traces.route_handlers,
 ]
 """Everything the console serves besides its health; each module of pages or protocol adds its list here."""
@@ -98,6 +109,7 @@ def create_app(
             TwinError: answer_twin_error,
             PyMongoError: answer_database_error,
             HTTPException: answer_http_error,
+            Exception: answer_bug,
         },
         openapi_config=None,
         logging_config=None,
@@ -142,7 +154,14 @@ async def ready(request: Request) -> dict[str, str]:
 
 def answer_twin_error(request: Request, error: TwinError) -> Response:
     """The one table from this project's errors to HTTP statuses."""
-    statuses = ((UnknownName, 404), (InputError, 400), (ServiceUnavailable, 503))
+    statuses = (
+        (UnknownName, 404),
+        (NotAuthorized, 401),
+        (ReviewRequired, 403),
+        (AlreadyDecided, 409),
+        (InputError, 400),
+        (ServiceUnavailable, 503),
+    )
     status = next((status for kind, status in statuses if isinstance(error, kind)), 500)
     if error.detail:
         logger.warning("%s %s: %s (%s)", request.method, request.url.path, error, error.detail)
@@ -151,8 +170,18 @@ def answer_twin_error(request: Request, error: TwinError) -> Response:
 
 def answer_database_error(request: Request, error: PyMongoError) -> Response:
     """MongoDB failed under a request."""
+    if isinstance(error, DocumentTooLarge):
+        return answer_error(request, 413, "One record is larger than the 16 MB that MongoDB takes; send less in it.")
+    if not isinstance(error, ConnectionFailure):
+        return answer_bug(request, error)
     unavailable = WarehouseUnavailable("MongoDB does not answer; see that it runs and try again.", detail=str(error))
     return answer_twin_error(request, unavailable)
+
+
+def answer_bug(request: Request, error: Exception) -> Response:
+    """What nobody expected: the whole of it in the log, and nothing of it to the client."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer_error(request, 500, "The console failed; its log says why.")
 
 
 def answer_http_error(request: Request, error: HTTPException) -> Response:

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 
     from comet_ml import CometExperiment
 
-__all__ = ["COMET_URL", "IDENTITY_KEYS", "CometRegistry", "experiment", "manifest_fingerprint", "reachable"]
+__all__ = [
+    "COMET_URL",
+    "IDENTITY_KEYS",
+    "MANIFEST_FILE",
+    "CometRegistry",
+    "experiment",
+    "manifest_fingerprint",
+    "numbers",
+    "reachable",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -241,7 +241,7 @@ class ModelStore:
         )
         change = {"$set": {"status": target, "request": decided, "updated_at": now}, "$push": {"history": event}}
         await self._versions.update_one({"_id": row["_id"]}, change, session=session)
-        return {**row, **change["$set"]}
+        return await self._versions.find_one({"_id": row["_id"]}, session=session) or row
 
     async def _change(self, item_id: str, change: Row) -> None:
         stamped = {**change, "$set": {**change.get("$set", {}), "updated_at": self._clock()}}

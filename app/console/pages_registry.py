@@ -1,0 +1,138 @@
+"""The pages on models and on experiments."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, get
+from litestar.params import FromPath
+from litestar.response import Template
+from litestar.types import ControllerRouterHandler
+
+from app.console.charts import HEIGHT, WIDTH, curve
+from app.console.layout import page
+from app.console.requests import Database, ReviewerToken
+from app.console.review import reviewer_of
+from twin.registry.comet import MANIFEST_FILE, numbers
+from twin.standins.comet import ExperimentStore
+from twin.standins.comet_models import ModelStore
+
+__all__ = ["ScoreRow", "route_handlers", "score_rows"]
+
+SIDES = re.compile(r"(?P<metric>.+)[._](?P<side>base|tuned|reference)")
+
+
+class ScoreRow(msgspec.Struct, kw_only=True):
+    """One metric of the base model, of the tuned one, and of the author; or one plain number."""
+
+    metric: str
+    base: float | None = None
+    tuned: float | None = None
+    reference: float | None = None
+    value: float | None = None
+
+
+def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
+    """Rows of `x_base`, `x_tuned`, `x_reference` (nested dicts too) side by side; other numbers by themselves."""
+    rows: dict[str, ScoreRow] = {}
+    for name, value in numbers(scores).items():
+        sided = SIDES.fullmatch(name)
+        metric, side = (sided["metric"], sided["side"]) if sided else (name, "value")
+        setattr(rows.setdefault(metric, ScoreRow(metric=metric)), side, value)
+    return list(rows.values())
+
+
+@get("/models")
+async def models_page(database: Database) -> Template:
+    """The registered models."""
+    store = ModelStore(database)
+    models = [(model, await store.versions(model["name"])) for model in await store.models()]
+    return page("registry_models.html", active="/models", title="Models", context={"models": models})
+
+
+@get("/models/{name:str}")
+async def model_page(name: FromPath[str], database: Database) -> Template:
+    """A model's versions."""
+    store = ModelStore(database)
+    rows = await store.versions(name)
+    versions = [(row, await manifest_of(row, database)) for row in rows]
+    return page("registry_model.html", active="/models", title=name, context={"name": name, "versions": versions})
+
+
+@get("/models/{name:str}/{version:str}")
+async def version_page(
+    name: FromPath[str], version: FromPath[str], request: Request, database: Database, reviewer_token: ReviewerToken
+) -> Template:
+    """One version: what it is, how it scored, and its review."""
+    row = await ModelStore(database).version(name, version)
+    manifest = await manifest_of(row, database)
+    context = {
+        "row": row,
+        "manifest": manifest,
+        "scores": score_rows(as_dict(manifest.get("scores"))),
+        "examples": [example for example in as_list(manifest.get("examples")) if isinstance(example, dict)],
+        "reviewer": reviewer_of(request, reviewer_token),
+    }
+    return page("registry_version.html", active="/models", title=f"{name} {version}", context=context)
+
+
+@get("/experiments")
+async def experiments_page(database: Database) -> Template:
+    """The newest experiments."""
+    experiments = await ExperimentStore(database).newest()
+    return page("experiments.html", active="/experiments", title="Experiments", context={"experiments": experiments})
+
+
+@get("/experiments/{key:str}")
+async def experiment_page(key: FromPath[str], database: Database) -> Template:
+    """One experiment: its metrics as curves, its parameters and files."""
+    store = ExperimentStore(database)
+    row = await store.get(key)
+    metrics = await store.metrics(key)
+    context = {
+        "row": row,
+        "curves": [curve(name, points) for name, points in metrics.items() if len(points) > 1],
+        "values": [(name, points[0]) for name, points in metrics.items() if len(points) == 1],
+        "parameters": await store.parameters(key),
+        "others": await store.others(key),
+        "assets": await store.assets(key),
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+    return page("experiment.html", active="/experiments", title=row["name"], context=context)
+
+
+async def manifest_of(row: Mapping[str, Any], database: Database) -> dict[str, Any]:
+    """The manifest that a version was registered with; empty when it has none, or one that is not a JSON object."""
+    store = ExperimentStore(database)
+    for file in await store.assets(row["experiment"], model=row["logged_model"]):
+        if file["name"] == MANIFEST_FILE:
+            content = (await store.asset(file["_id"]))["content"]
+            try:
+                return as_dict(json.loads(content))
+            except ValueError:
+                return {}
+    return {}
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """The value if it is a dict: manifests may come from anyone."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The value if it is a list."""
+    return value if isinstance(value, list) else []
+
+
+route_handlers: list[ControllerRouterHandler] = [
+    models_page,
+    model_page,
+    version_page,
+    experiments_page,
+    experiment_page,
+]
