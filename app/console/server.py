@@ -14,7 +14,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, DocumentTooLarge, PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from app.console import comet, comet_models, layout, opik, pages_registry, pages_traces, review
 from twin.errors import (
@@ -170,8 +170,6 @@ def answer_twin_error(request: Request, error: TwinError) -> Response:
 
 def answer_database_error(request: Request, error: PyMongoError) -> Response:
     """MongoDB failed under a request."""
-    if isinstance(error, DocumentTooLarge):
-        return answer_error(request, 413, "One record is larger than the 16 MB that MongoDB takes; send less in it.")
     if not isinstance(error, ConnectionFailure):
         return answer_bug(request, error)
     unavailable = WarehouseUnavailable("MongoDB does not answer; see that it runs and try again.", detail=str(error))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from pymongo import DESCENDING, UpdateOne
 
-from twin.errors import UnknownName
+from twin.errors import InputError, UnknownName
 from twin.standins.opik_records import ABSENT, DEFAULT_PROJECT, Project, Score, Span, Trace, project_id
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ __all__ = ["TraceStore", "microseconds"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON_FIELDS = ("input", "output", "metadata", "usage", "error_info")
 TIME_FIELDS = ("start_time", "end_time", "last_updated_at")
+MAX_CHARACTERS = 4_000_000
+"""Of one trace's or span's JSON; MongoDB keeps at most 16 MB, and a character takes up to four bytes."""
 
 Entity = Literal["trace", "span"]
 
@@ -185,6 +187,8 @@ def _stored(item: msgspec.Struct) -> dict[str, Any]:
     for name in JSON_FIELDS:
         if name in fields:
             fields[name] = msgspec.json.encode(fields[name]).decode("utf-8", "replace")
+    if (size := sum(len(fields.get(name, "")) for name in JSON_FIELDS)) > MAX_CHARACTERS:
+        raise InputError(f"A trace or span carries {size:,} characters; at most {MAX_CHARACTERS:,} are kept of one.")
     for name in TIME_FIELDS:
         if name in fields:
             fields[name] = microseconds(fields[name])
