@@ -21,6 +21,10 @@ class TextEmbedder(Protocol):
         """Unit vectors, float32, one row per text."""
         ...
 
+    def truncate(self, text: str) -> str:
+        """The longest beginning of a text that the model takes whole."""
+        ...
+
 
 class Searchable(Protocol):
     """What retrieval needs of a vector index."""
@@ -47,10 +51,13 @@ class Retriever:
     def search(self, query: str, k: int, author: str | None = None) -> list[Passage]:
         """The `k` passages that fit `query` best, best first; of one author where one is named.
 
+        All words of a long query are searched; its vector is that of what the embedding model takes.
+
         Raises:
             IndexUnavailable: The index does not answer, or nothing has been published to it.
         """
-        vector = self._embedder().embed([query])[0]
+        embedder = self._embedder()
+        vector = embedder.embed([embedder.truncate(query)])[0]
         return self._index().search(query, vector, k, author=author)
 
     def generation(self) -> str | None:

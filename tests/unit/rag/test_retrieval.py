@@ -42,10 +42,13 @@ def test_the_author_of_the_best_passages_answers() -> None:
     assert best_author(passages) == "Ada"
 
 
-def test_a_search_asks_the_index_with_the_words_and_their_vector() -> None:
+def test_a_search_asks_the_index_with_all_words_and_the_vector_of_those_that_fit() -> None:
     class Embedder:
         def embed(self, texts: Sequence[str]) -> np.ndarray:
             return np.array([[float(len(text)), 0.0] for text in texts], dtype=np.float32)
+
+        def truncate(self, text: str) -> str:
+            return text[:4]
 
     class Index:
         def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
@@ -55,5 +58,5 @@ def test_a_search_asks_the_index_with_the_words_and_their_vector() -> None:
             return "g1"
 
     retriever = Retriever(Embedder, Index)
-    assert retriever.search("four", 3, "Ada") == [passage("four [4.0, 0.0] 3", 0.5)]
+    assert retriever.search("more than four", 3, "Ada") == [passage("more than four [4.0, 0.0] 3", 0.5)]
     assert retriever.generation() == "g1"
