@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # uvicorn handles SIGTERM while it runs, and when it has shut down passes it on to the handler from before.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     log.info("serving model=%s format=%s on http://%s:%d", files.name, files.format, options.host, options.port)
     server.run()
     for failure in failures:

@@ -71,10 +71,13 @@ def create_app(
 async def ping(state: State) -> Response[dict[str, Any]]:
     """200 once the model is loaded (SageMaker's health check)."""
     service: GenerationService = state.service
-    body = {"status": "ready" if service.ready else "loading", "model": state.files.name}
-    return Response(
-        body | {"active": service.active, "waiting": service.waiting}, status_code=200 if service.ready else 503
-    )
+    body = {
+        "status": "ready" if service.ready else "loading",
+        "model": state.files.name,
+        "active": service.active,
+        "waiting": service.waiting,
+    }
+    return Response(body, status_code=200 if service.ready else 503)
 
 
 @get("/health/ready")
