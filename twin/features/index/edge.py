@@ -50,6 +50,7 @@ class EdgeIndex:
         *,
         schema: str,
     ) -> PublishReport:
+        schema = base.stored_schema(schema)
         with self._generations.publishing():
             live = self._generations.current()
             manifest = self._generations.manifest(live) if live else None

@@ -60,6 +60,7 @@ class ServerIndex:
         *,
         schema: str,
     ) -> PublishReport:
+        schema = base.stored_schema(schema)
         version = base.data_version(schema, wanted)
         collection = f"{self._alias}-{hashlib.sha256(schema.encode()).hexdigest()[:12]}"
         generation = f"{collection}@{version[:8]}"

@@ -1,0 +1,134 @@
+"""Generations of the index on disk, without an engine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from twin.errors import ArtifactError, IndexUnavailable, PublishConflict
+from twin.features.index.base import Changes, data_version
+from twin.features.index.generations import Generations, Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def publish(generations: Generations, content: str, base: str | None = None) -> str:
+    with generations.publishing():
+        folder = generations.stage(base)
+        (folder / "data").write_text(content)
+        return generations.commit(
+            Manifest(schema="s", created_at=NOW, data_version=data_version("s", {"a": content}), points={"a": content})
+        )
+
+
+def test_the_newest_of_several_publications_is_live(tmp_path: Path):
+    generations = Generations(tmp_path)
+    assert generations.current() is None
+    names = [publish(generations, str(number)) for number in range(2)]
+    assert generations.current() == names[-1]
+    assert generations.manifest(names[-1]).points == {"a": "1"}
+    assert (generations.shard(names[0]) / "data").read_text() == "0"
+
+
+def test_the_last_three_generations_are_kept(tmp_path: Path):
+    generations = Generations(tmp_path)
+    names = [publish(generations, str(number)) for number in range(5)]
+    assert generations.names() == names[-3:]
+
+
+def test_rolling_back_goes_one_generation_back_each_time_until_there_is_none(tmp_path: Path):
+    generations = Generations(tmp_path)
+    names = [publish(generations, str(number)) for number in range(3)]
+    assert [generations.rollback(), generations.rollback()] == [names[1], names[0]]
+    with pytest.raises(IndexUnavailable, match="no generation earlier"):
+        generations.rollback()
+    assert generations.current() == names[0]
+
+
+def test_publishing_after_a_rollback_makes_a_newer_generation_and_keeps_the_live_one(tmp_path: Path):
+    generations = Generations(tmp_path)
+    names = [publish(generations, str(number)) for number in range(2)]
+    generations.rollback()
+    newest = publish(generations, "2")
+    assert generations.names() == [*names, newest]
+    assert generations.current() == newest
+
+
+def test_every_switch_changes_the_stamp(tmp_path: Path):
+    generations = Generations(tmp_path)
+    stamps = [generations.stamp()]
+    for number in range(3):
+        publish(generations, str(number))
+        stamps.append(generations.stamp())
+    assert stamps[0] is None
+    assert len(set(stamps)) == 4
+
+
+def test_a_staged_copy_is_the_same_bytes_and_leaves_its_base_alone(tmp_path: Path):
+    generations = Generations(tmp_path)
+    with generations.publishing():
+        folder = generations.stage(None)
+        sparse = b"\0" * 200_000 + b"x" * 10 + b"\0" * 300_000
+        (folder / "nested").mkdir()
+        (folder / "nested" / "big").write_bytes(sparse)
+        name = generations.commit(Manifest(schema="s", created_at=NOW, data_version="v" * 8, points={}))
+        copy = generations.stage(name)
+        assert (copy / "nested" / "big").read_bytes() == sparse
+        (copy / "nested" / "big").write_bytes(b"changed")
+    assert (generations.shard(name) / "nested" / "big").read_bytes() == sparse
+
+
+def test_what_an_interrupted_publication_left_is_removed(tmp_path: Path):
+    generations = Generations(tmp_path)
+    (tmp_path / "staging" / "shard").mkdir(parents=True)
+    with generations.publishing():
+        assert not (tmp_path / "staging").exists()
+
+
+def test_a_failed_publication_leaves_nothing_staged(tmp_path: Path):
+    generations = Generations(tmp_path)
+    name = publish(generations, "good")
+
+    def interrupted() -> None:
+        with generations.publishing():
+            generations.stage(name)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert generations.current() == name
+    assert not (tmp_path / "staging").exists()
+
+
+def test_two_publications_at_once_are_a_conflict(tmp_path: Path):
+    with (
+        Generations(tmp_path).publishing(),
+        pytest.raises(PublishConflict, match="Another process"),
+        Generations(tmp_path).publishing(),
+    ):
+        pass
+
+
+def test_an_unreadable_manifest_says_what_to_do(tmp_path: Path):
+    generations = Generations(tmp_path)
+    name = publish(generations, "x")
+    (tmp_path / "generations" / name / "manifest.json").write_text("{")
+    with pytest.raises(ArtifactError, match="materialize vector_index"):
+        generations.manifest(name)
+
+
+def test_changes_tell_new_changed_vanished_and_kept_apart():
+    changes = Changes.between({"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"})
+    assert changes == Changes(added=["d"], changed=["b"], removed=["a"], unchanged=1)
+    assert changes
+    assert not Changes.between({"a": "1"}, {"a": "1"})
+
+
+def test_the_data_version_follows_content_and_schema_not_order():
+    assert data_version("s", {"a": "1", "b": "2"}) == data_version("s", {"b": "2", "a": "1"})
+    assert len({data_version("s", {"a": "1"}), data_version("t", {"a": "1"}), data_version("s", {"a": "2"})}) == 3
