@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from twin.cleaning.boilerplate import without_boilerplate
 from twin.cleaning.duplicates import Fingerprint, exact_duplicates, fingerprint
 from twin.cleaning.language import detect_language
@@ -39,13 +41,14 @@ MAX_PASSES = 8
 def clean(document: Document) -> CleanedDocument:
     """The document without boilerplate, with secrets and personal data replaced by placeholders such as `[EMAIL]`.
 
-    Cleaning what is clean changes nothing. Fenced code keeps every character but for the secrets in it. A document that is
-    nothing but boilerplate comes out with empty content. `language` is detected where the document does not say it.
+    Cleaning what is clean changes nothing. Fenced code keeps every character but for the secrets in it. A document that
+    is nothing but boilerplate comes out with empty content. `language` is detected where the document does not say it.
     """
     title, title_redactions = _settle(document.title, _clean_title)
     content, redactions = _settle(
         document.content, lambda text: _clean_content(text, title=title, author=document.author)
     )
+    text_hash = fingerprint(msgspec.structs.replace(document, content=content)).hash
     return CleanedDocument(
         id=document.id,
         url=document.url,
@@ -60,6 +63,7 @@ def clean(document: Document) -> CleanedDocument:
         revision=document.revision,
         raw_hash=document.hash,
         redactions=dict(title_redactions + redactions),
+        text_hash=text_hash,
     )
 
 

@@ -1,8 +1,8 @@
 """What web pages leave around an article: navigation, share and subscribe blocks, notices, comments.
 
-Nothing goes on the word of one ambiguous line. A line is a mark (no author writes it), a control (a word on a button, which
-an author may write too), or a companion (a date, a count, a byline). A run of such lines goes when it has a mark or three
-controls; anything else ends the run.
+Nothing goes on the word of one ambiguous line. A line is a mark (no author writes it), a control (a word on a button,
+which an author may write too), or a companion (a date, a count, a byline). A run of such lines goes when it has a mark
+or three controls; anything else ends the run.
 """
 
 from __future__ import annotations
@@ -29,70 +29,16 @@ MARKS = frozenset(
     }
 )  # fmt: skip
 CONTROLS = frozenset(
-    [
-        "share",
-        "tweet",
-        "facebook",
-        "twitter",
-        "linkedin",
-        "reddit",
-        "whatsapp",
-        "telegram",
-        "email",
-        "note",
-        "other",
-        "print",
-        "copy",
-        "top",
-        "latest",
-        "discussions",
-        "comments",
-        "restacks",
-        "no posts",
+    {
+        "share", "tweet", "facebook", "twitter", "linkedin", "reddit", "whatsapp", "telegram", "email", "note", "notes",
+        "other", "more", "print", "copy", "top", "latest", "discussions", "comments", "restacks", "no posts",
         "subscribe",
-        "subscribe now",
-        "subscribed",
-        "sign in",
-        "sign up",
-        "log in",
-        "login",
-        "register",
-        "menu",
-        "search",
-        "home",
-        "about",
-        "contact",
-        "archive",
-        "privacy",
-        "terms",
-        "next",
-        "previous",
-        "like",
-        "likes",
-        "reply",
-        "replies",
-        "follow",
-        "following",
-        "listen",
-        "save",
-        "share share",
-        "accept",
-        "decline",
-        "accept all",
-        "reject all",
-        "leave a comment",
-        "read more",
-        "see all",
-        "more",
-        "notes",
-        "help",
-        "status",
-        "careers",
-        "press",
-        "teams",
-        "text to speech",
-    ]
-)
+        "subscribe now", "subscribed", "sign in", "sign up", "log in", "login", "register", "menu", "search", "home",
+        "about", "contact", "archive", "privacy", "terms", "next", "previous", "like", "likes", "reply", "replies",
+        "follow", "following", "listen", "save", "accept", "decline", "accept all", "reject all", "leave a comment",
+        "read more", "see all", "help", "status", "careers", "press", "teams", "text to speech",
+    }
+)  # fmt: skip
 NOTICES = re.compile(
     r"(?:we|this (?:web)?site|our (?:web)?site)(?: and our partners)? uses? cookies\b"
     r"|by (?:using|continuing|browsing|clicking)\b.{0,120}\bcookies?\b"
@@ -102,19 +48,29 @@ NOTICES = re.compile(
     r"|(?:©|\(c\)|copyright)\W{0,3}(?:19|20)\d\d\b.{0,80}$",
     re.IGNORECASE,
 )
+NOTICE_STARTS = ("we ", "this ", "our ", "by ", "to make ", "thanks ", "subscribe ", "©", "(c)", "copyright")
+"""How a notice begins; saves trying the pattern on every line."""
 COUNT = re.compile(r"\d[\d.,]{0,6}[kKmM]?")
 DATE = re.compile(r"(?:[A-Z][a-z]{2,8} \d{1,2}, \d{4}|\d{1,2} [A-Z][a-z]{2,8} \d{4}|\d{4}-\d\d-\d\d|\d{1,2} min read)")
 BARE_HOST = re.compile(r"(?:[a-z0-9-]{1,40}\.){1,3}[a-z]{2,10}")
 HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*))?$")
 LIST_ITEM = re.compile(r"[ \t]*(?:[*+-]|\d{1,3}[.)])(?:[ \t]+(.*)|[ \t]*)$")
 RULE = re.compile(r"[ \t]{0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
+MENU_DIVIDER = re.compile(r"[ \t]+\* \* \* \*$")
+"""A list item with a rule in it, as converters write the dividing lines of menus."""
+ITEM_STARTS = ("*", "-", "+", *"0123456789")
 ONLY_A_LINK = re.compile(r"!?\[[^\]]{0,80}\]\([^)\s]{0,300}\)")
 DISCUSSION = frozenset({"discussion about this post"})
 DISCUSSION_SIGNS = frozenset({"comments", "restacks"})
 DISCUSSION_WITHIN_LINES = 12
+PAGE_HEAD = re.compile(r"^.{0,400}?Open in appSign ?up.{0,1500}?ListenShare", re.DOTALL)
+PAGE_FOOT = "Sign up to discover human stories that deepen your understanding of the world."
+ONE_LINE_PAGE_CHARS = 4_000
 ICON = "__"
 """What some converters leave of an icon font."""
+MAX_EMPTY_CHARS = 12
 MAX_MARK_CHARS = 300
+MAX_CONTROL_CHARS = 40
 MAX_ITEM_CHARS = 80
 MIN_CONTROLS = 3
 MIN_NAVIGATION_ITEMS = 4
@@ -123,7 +79,7 @@ PREAMBLE_LINES = 60
 
 def without_boilerplate(text: str, *, title: str, author: str) -> str:
     """`text` (markdown) without what the page around the article left in it. Fenced code stays as it is."""
-    lines = text.split("\n")
+    lines = [_without_page_frame(line) if len(line) > ONE_LINE_PAGE_CHARS else line for line in text.split("\n")]
     lines = lines[: _discussion_start(lines)]
     for find in (_preamble, _navigation, _empty_items):
         lines = _without(lines, find(lines))
@@ -132,6 +88,15 @@ def without_boilerplate(text: str, *, title: str, author: str) -> str:
 
 def _without(lines: list[str], dropped: set[int]) -> list[str]:
     return [line for number, line in enumerate(lines) if number not in dropped] if dropped else lines
+
+
+def _without_page_frame(line: str) -> str:
+    """A whole page that came as one line, without what Medium puts above and below the article."""
+    head = PAGE_HEAD.match(line)
+    if not head:
+        return line
+    foot = line.rfind(PAGE_FOOT, head.end())
+    return line[head.end() : foot if foot >= 0 else None].strip()
 
 
 def _discussion_start(lines: list[str]) -> int:
@@ -165,11 +130,13 @@ def _preamble(lines: list[str]) -> set[int]:
 
 def _navigation(lines: list[str]) -> set[int]:
     """Lists of short entries with icons or empty bullets among them, as converters make of menus."""
+    if not any(line.endswith((ICON, "*", "-", "+", ".", ")")) and _is_icon_line(line) for line in lines):
+        return set()
     dropped: set[int] = set()
     block: list[int] = []
     is_code = code_lines(lines)
     for number, line in enumerate([*lines, "end"]):
-        in_list = number < len(lines) and not is_code[number] and LIST_ITEM.match(line) and not RULE.match(line)
+        in_list = number < len(lines) and not is_code[number] and _is_menu_line(line)
         if in_list:
             block.append(number)
         elif line.strip():
@@ -186,11 +153,20 @@ def _is_navigation(items: list[re.Match[str] | None]) -> bool:
     return all(len(text) <= MAX_ITEM_CHARS and not text.endswith((".", "!", "?", ":", ";", ",")) for text in texts)
 
 
+def _is_menu_line(line: str) -> bool:
+    if not line.lstrip().startswith(ITEM_STARTS):
+        return False
+    return MENU_DIVIDER.match(line) is not None or (LIST_ITEM.match(line) is not None and not RULE.match(line))
+
+
+def _is_icon_line(line: str) -> bool:
+    item = LIST_ITEM.match(line)
+    return item is not None and _is_icon_item(item[1])
+
+
 def _is_icon_item(text: str | None) -> bool:
     text = (text or "").strip()
-    return (
-        not text or text.startswith(f"{ICON} ") or text.endswith(f" {ICON}") or text == ICON or bool(RULE.match(text))
-    )
+    return not text or text == ICON or text.startswith(f"{ICON} ") or text.endswith(f" {ICON}")
 
 
 def _empty_items(lines: list[str]) -> set[int]:
@@ -200,6 +176,9 @@ def _empty_items(lines: list[str]) -> set[int]:
     for number, (line, is_code) in enumerate(zip(lines, code_lines(lines), strict=True)):
         if is_code or not line.strip():
             above = "" if not line.strip() else line
+            continue
+        if len(line.strip()) > MAX_EMPTY_CHARS:
+            above = line
             continue
         item, heading = LIST_ITEM.match(line), HEADING.match(line)
         empty_item = item is not None and (item[1] or "").strip() in ("", ICON)
@@ -233,15 +212,15 @@ def _role(line: str, names: set[str]) -> Role | None:
     if len(line) > MAX_MARK_CHARS or line.startswith(("    ", "\t", "|")):
         return None
     words = _words(line)
-    if words in MARKS or NOTICES.match(words):
+    if words in MARKS or (words.startswith(NOTICE_STARTS) and NOTICES.match(words)):
         return "mark"
-    heading = HEADING.match(line)
+    if len(line) > MAX_CONTROL_CHARS and words not in names:
+        return None
+    heading = HEADING.match(line) if line[0] == "#" else None
     if heading:
         return "companion" if len(heading[1]) >= 4 and words in names else None
-    if LIST_ITEM.match(line):
-        return None
     if words in CONTROLS:
-        return "control"
+        return None if LIST_ITEM.match(line) else "control"
     if words in names or COUNT.fullmatch(words) or DATE.fullmatch(line.strip()) or BARE_HOST.fullmatch(words):
         return "companion"
     return None

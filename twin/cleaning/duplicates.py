@@ -33,16 +33,16 @@ def fingerprint(document: Document) -> Fingerprint:
     return Fingerprint(document.id, content_hash(words) if words else "", document.published_at, document.url)
 
 
-def exact_duplicates(fingerprints: Iterable[Fingerprint]) -> dict[str, str]:
+def exact_duplicates(fingerprints: Iterable[tuple[str, str, datetime | None, str]]) -> dict[str, str]:
     """Each copy's id and the id of its canonical document.
 
-    Canonical is the one published first; documents without a date come after those with one, and the URL that sorts first
-    decides between equals. The order in which the fingerprints come makes no difference. Reads them as a stream, and keeps
-    one fingerprint for each content and one id for each copy.
+    Canonical is the one published first; documents without a date come after those with one, and the URL that sorts
+    first decides between equals. The order in which the fingerprints come makes no difference. Reads them as a stream,
+    and keeps one fingerprint for each content and one id for each copy.
     """
     canonical: dict[str, Fingerprint] = {}
     copies: list[tuple[str, str]] = []
-    for candidate in fingerprints:
+    for candidate in map(Fingerprint._make, fingerprints):
         if not candidate.hash:
             continue
         known = canonical.setdefault(candidate.hash, candidate)

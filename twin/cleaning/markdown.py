@@ -45,4 +45,6 @@ def sections(text: str) -> Iterator[tuple[bool, list[str]]]:
 
 def map_prose(text: str, change: Callable[[str], str]) -> str:
     """The text with `change` applied to each run of prose lines; fenced code as it was."""
+    if "```" not in text and "~~~" not in text:
+        return change(text)
     return "\n".join("\n".join(run) if is_code else change("\n".join(run)) for is_code, run in sections(text))

@@ -10,14 +10,12 @@ from twin.cleaning.markdown import code_lines, map_prose
 
 __all__ = ["normalise", "settle_blank_lines"]
 
-LINE_ENDS = re.compile("\r\n?|[\u2028\u2029\u0085]")
-INVISIBLE = re.compile(
-    "[\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-    # Joiners make letters of some scripts and emoji; beside ASCII they make nothing
-    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
-)
-WIDE_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-STYLED_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
+LINE_ENDS = ("\r\n", "\r", "\u2028", "\u2029", "\u0085")
+INVISIBLE = "\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+WIDE_SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
+STYLED_LETTERS = "\U0001d400-\U0001d7ff"
+JOINERS = "\u200c\u200d"
+ODD = re.compile(f"[{INVISIBLE}{WIDE_SPACES}{STYLED_LETTERS}{JOINERS}]")
 HARD_BREAK = "  "
 CODE_INDENT = "    "
 
@@ -25,10 +23,12 @@ CODE_INDENT = "    "
 def normalise(text: str) -> str:
     """`text` with line feeds for line ends and, outside fenced code, Unicode in NFC without invisible characters.
 
-    Letters of the mathematical alphabets, which some write for bold (`𝗯𝗼𝗹𝗱`), become plain ones: no search finds them and
-    no tokenizer knows them. Trailing blanks go, except the two that make a line break in markdown.
+    Letters of the mathematical alphabets, which some write for bold (`𝗯𝗼𝗹𝗱`), become plain ones: no search finds them
+    and no tokenizer knows them. Trailing blanks go, except the two that make a line break in markdown.
     """
-    return map_prose(LINE_ENDS.sub("\n", text), _normalise_prose)
+    for line_end in LINE_ENDS:
+        text = text.replace(line_end, "\n")
+    return map_prose(text, _normalise_prose)
 
 
 def settle_blank_lines(text: str) -> str:
@@ -52,13 +52,24 @@ def settle_blank_lines(text: str) -> str:
 
 
 def _normalise_prose(text: str) -> str:
-    text = INVISIBLE.sub("", text)
-    if not text.isascii():
-        text = WIDE_SPACES.sub(" ", text)
-        text = STYLED_LETTERS.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
-        text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", ODD.sub(_plain, text))
     lines = text.split("\n")
-    return "\n".join(_without_trailing_blanks(line, following) for line, following in pairwise([*lines, ""]))
+    return "\n".join(
+        _without_trailing_blanks(line, following) if line.endswith((" ", "\t")) else line
+        for line, following in pairwise([*lines, ""])
+    )
+
+
+def _plain(odd: re.Match[str]) -> str:
+    """What one odd character becomes."""
+    char = odd[0]
+    if char in JOINERS:
+        # They make letters of some scripts and emoji; beside ASCII they make nothing
+        around = odd.string[odd.start() - 1 : odd.start()], odd.string[odd.end() : odd.end() + 1]
+        return char if all(neighbour and not neighbour.isascii() for neighbour in around) else ""
+    if char in "\x0b\x0c\x1c\x1d\x1e\x1f" or not char.isspace():
+        return unicodedata.normalize("NFKC", char) if char >= "\U0001d400" else ""
+    return " "
 
 
 def _without_trailing_blanks(line: str, following: str) -> str:

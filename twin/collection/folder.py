@@ -49,9 +49,13 @@ class FolderCollector:
         if not root.is_dir():
             raise SourceFailed(f"{root} does not exist: check the path, or remove this source.")
         empty = True
-        for path in _walk(root):
+        closed: list[Path] = []
+        for path in _walk(root, closed):
             empty = False
             yield _collect_file(path, source, settings)
+        if closed:
+            # Raised, so that what is in there is not taken for vanished
+            raise SourceFailed(f"{len(closed)} folders cannot be opened, one is {closed[0]}: check who may read them.")
         if empty:
             raise SourceFailed(f"{root} has no documents. Files that are read end in {', '.join(sorted(ENDINGS))}.")
 
@@ -100,19 +104,26 @@ def _front_matter_url(url: str | None) -> str | None:
         raise SourceRefused(f"its front matter names an unusable url: {error}") from None
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """The files under a folder, depth first, in the order of names. Holds one open folder per level."""
-    with os.scandir(folder) as entries:
-        ordered = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in ordered:
-        path = Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            try:
-                yield from _walk(path)
-            except PermissionError:
-                yield path  # reading it as a file gives the reason
-        else:
+def _walk(root: Path, closed: list[Path]) -> Iterator[Path]:
+    """The files under a folder, depth first, in the order of names; adds folders that cannot be opened to `closed`."""
+    waiting: list[tuple[Path, bool]] = [(root, True)]
+    while waiting:
+        path, is_folder = waiting.pop()
+        if not is_folder:
             yield path
+            continue
+        try:
+            with os.scandir(path) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            closed.append(path)
+            continue
+        visible.sort(key=_name, reverse=True)  # what is added last is taken first
+        waiting += [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in visible]
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 def _collect_file(path: Path, source: Source, settings: SourceSettings) -> Document | Rejected:

@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_repository(path: Path) -> bool:
     """Whether `path` is a work tree or a bare repository."""
-    if (path / ".git").exists():
+    if (path / ".git").is_file() or (path / ".git" / "HEAD").is_file():
         return True
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
 
