@@ -19,6 +19,7 @@ from twin.monitoring import delivery
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, free_port, wait_until
 from twin.settings import OpikSettings, read
+from twin.standins.opik import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,6 +168,18 @@ def test_with_the_console_down_requests_are_fast_and_traces_arrive_when_it_is_ba
     console.start()
     assert tracer.flush(60)
     assert [fetched(console, key)["trace"]["input"]["question"] for key in ids] == [f"question {n}" for n in range(50)]
+
+
+def test_a_trace_that_the_server_refuses_is_dropped_and_holds_up_no_other(console: Console, tracer: Tracer) -> None:
+    before = answered(tracer, "before")
+    with tracer.trace("rag", input={"question": "x" * (MAX_CHARACTERS + 1)}) as refused:
+        pass
+    after = answered(tracer, "after")
+
+    assert tracer.flush(30)
+    assert tracer.dropped == 1
+    assert httpx.get(f"{console.url}/api/traces/{refused.id}").status_code == 404
+    assert [fetched(console, key)["trace"]["input"]["question"] for key in (before, after)] == ["before", "after"]
 
 
 def test_traces_beyond_the_capacity_are_dropped_and_counted() -> None:

@@ -118,7 +118,7 @@ class Delivery:
             try:
                 send(client, self._settings.project, traces)
             except Exception as error:  # noqa: BLE001 - sorted here; this thread must outlive whatever it is given
-                problem = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {getattr(error, 'body', None) or error}"
                 if not is_passing(error):
                     break
                 time.sleep(RETRY_SECONDS)

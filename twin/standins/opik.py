@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from twin.standins.opik_records import ScoreWrite, SpanUpdate, SpanWrite, TraceUpdate, TraceWrite
 
-__all__ = ["TraceStore", "microseconds"]
+__all__ = ["MAX_CHARACTERS", "TraceStore", "microseconds"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON_FIELDS = ("input", "output", "metadata", "usage", "error_info")
