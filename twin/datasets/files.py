@@ -1,0 +1,133 @@
+"""Instruct datasets as files: what is stored, and what a training job reads."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.datasets.instruct import VERSION, InstructDataset, to_messages
+from twin.datasets.writer import PROMPT_VERSION
+from twin.errors import ArtifactError
+from twin.rag import prompts
+from twin.records import InstructSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from twin.artifacts import ArtifactStore
+
+__all__ = ["DatasetManifest", "current", "load", "publish", "save", "stored", "write_channels"]
+
+MANIFEST = "manifest.json"
+CURRENT = "instruct_dataset.current"
+"""The file in the artifact store that names the current version."""
+ADVICE = "Materialise instruct_dataset: `llm-twin materialize instruct_dataset`."
+
+
+class DatasetManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stored dataset is."""
+
+    version: str
+    """`InstructDataset.version`."""
+    train: int
+    test: int
+    with_context: int
+    rejected: dict[str, int]
+    writer: str
+    dataset_code: str = VERSION
+    writer_prompt: str = PROMPT_VERSION
+    serving_prompt: str = prompts.VERSION
+    test_documents: list[str]
+
+
+def save(dataset: InstructDataset, folder: Path) -> DatasetManifest:
+    """Writes `train.jsonl`, `test.jsonl` (one InstructSample a line) and then `manifest.json` into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_lines(folder / "train.jsonl", dataset.train)
+    _write_lines(folder / "test.jsonl", dataset.test)
+    manifest = DatasetManifest(
+        version=dataset.version,
+        train=len(dataset.train),
+        test=len(dataset.test),
+        with_context=sum(bool(sample.context) for sample in (*dataset.train, *dataset.test)),
+        rejected=dataset.rejected,
+        writer=dataset.writer,
+        test_documents=sorted(dataset.test_documents),
+    )
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    return manifest
+
+
+def load(folder: Path) -> InstructDataset:
+    """The dataset that `save` wrote.
+
+    Raises:
+        ArtifactError: Files are missing or damaged, or are not those that the manifest describes.
+    """
+    try:
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=DatasetManifest)
+        dataset = InstructDataset(
+            train=_read_lines(folder / "train.jsonl"),
+            test=_read_lines(folder / "test.jsonl"),
+            rejected=manifest.rejected,
+            test_documents=frozenset(manifest.test_documents),
+            writer=manifest.writer,
+        )
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ArtifactError(f"The dataset at {folder} cannot be read: {error}. {ADVICE}") from error
+    if dataset.version != manifest.version:
+        raise ArtifactError(f"The dataset at {folder} is damaged, or another version of the code made it. {ADVICE}")
+    return dataset
+
+
+def publish(store: ArtifactStore, dataset: InstructDataset) -> DatasetManifest:
+    """Makes a dataset the current one of an artifact store. Every version is kept: models name the one they learned."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = save(dataset, Path(folder))
+        store.put_folder(_name(manifest.version), Path(folder))
+    store.write(CURRENT, manifest.version.encode())
+    return manifest
+
+
+def current(store: ArtifactStore) -> InstructDataset:
+    """The dataset that was published last.
+
+    Raises:
+        ArtifactError: None was published yet, or it cannot be read.
+    """
+    version = store.read(CURRENT)
+    if version is None:
+        raise ArtifactError(f"There is no instruct dataset yet. {ADVICE}")
+    return stored(store, version.decode())
+
+
+def stored(store: ArtifactStore, version: str) -> InstructDataset:
+    """The dataset of a version.
+
+    Raises:
+        ArtifactError: There is no such version, or it cannot be read.
+    """
+    return load(store.get_folder(_name(version)))
+
+
+def write_channels(dataset: InstructDataset, folder: Path) -> None:
+    """Writes the channels `train/` and `test/` of a training job: TRL's conversational prompt and completion, JSONL."""
+    for name, samples in (("train", dataset.train), ("test", dataset.test)):
+        channel = folder / name
+        channel.mkdir(parents=True, exist_ok=True)
+        _write_lines(channel / "samples.jsonl", map(to_messages, samples))
+
+
+def _write_lines(path: Path, rows: Iterable[object]) -> None:
+    path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+
+def _read_lines(path: Path) -> list[InstructSample]:
+    return [msgspec.json.decode(line, type=InstructSample) for line in path.read_bytes().splitlines()]
+
+
+def _name(version: str) -> str:
+    return f"instruct_dataset/{version}"

@@ -1,0 +1,54 @@
+"""Whether what is held out has reached training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.datasets.splits import MAX_OVERLAP
+from twin.datasets.text import normalise, overlap, shingles
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from twin.records import Chunk, InstructSample
+
+__all__ = ["Leak", "leaks"]
+
+
+class Leak(msgspec.Struct, frozen=True, kw_only=True):
+    """A training sample that shows what is held out."""
+
+    sample_id: str
+    reason: str
+
+
+def leaks(
+    train: Collection[InstructSample], test: Collection[InstructSample], held_out: Iterable[Chunk] = ()
+) -> list[Leak]:
+    """The training samples that come from a test document, ask what a test sample asks, or show held-out text.
+
+    `held_out` are all chunks of the test documents, those without a sample too; the test samples' own answers and
+    contexts count in any case.
+    """
+    passages = list(held_out)
+    documents = {sample.document_id for sample in test} | {chunk.document_id for chunk in passages}
+    instructions = {normalise(sample.instruction) for sample in test}
+    known: set[str] = set()
+    for text in [chunk.text for chunk in passages] + [text for sample in test for text in _texts(sample)]:
+        known |= shingles(text)
+    return [
+        Leak(sample_id=sample.id, reason=reason)
+        for sample in train
+        for reason, leaked in (
+            ("its document is held out", sample.document_id in documents),
+            ("a test sample has the same instruction", normalise(sample.instruction) in instructions),
+            ("it shows held-out text", any(overlap(text, known) > MAX_OVERLAP for text in _texts(sample))),
+        )
+        if leaked
+    ]
+
+
+def _texts(sample: InstructSample) -> list[str]:
+    return [sample.answer, *sample.context]

@@ -1,0 +1,79 @@
+"""Which passages may stand as answers, and which of them are taken."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from itertools import chain, islice, zip_longest
+from typing import TYPE_CHECKING, TypeVar
+
+from twin.datasets.text import normalise
+from twin.records import content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from twin.records import Chunk
+
+__all__ = ["MAX_WORDS", "MIN_WORDS", "choose", "distinct", "is_answer"]
+
+MIN_WORDS, MAX_WORDS = 40, 200
+MIN_PROSE_SHARE = 0.7
+"""Of a passage's characters; the rest may be code, lists, tables, headings and link addresses."""
+MIN_LETTER_SHARE = 0.7
+MIN_SENTENCES = 2
+
+_FENCED_CODE = re.compile(r"^(```|~~~).*?(^\1|\Z)", re.MULTILINE | re.DOTALL)
+_UNLIKE_PROSE = re.compile(r"^(?:\s*(?:[-*+•]|\d+[.)]|\||#{1,6})(?:\s|\|).*|(?:\t| {4,})\S.*)$", re.MULTILINE)
+_LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)|https?://\S+")
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*(?=\s|$)")
+
+T = TypeVar("T")
+
+
+def is_answer(text: str) -> bool:
+    """Whether a passage reads as an answer: whole sentences of prose, 40 to 200 words, not code, lists or links."""
+    if not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
+        return False
+    prose = _prose(text)
+    characters = sum(not character.isspace() for character in prose)
+    letters = sum(character.isalpha() for character in prose)
+    return (
+        characters >= MIN_PROSE_SHARE * sum(not character.isspace() for character in text)
+        and letters >= MIN_LETTER_SHARE * characters
+        and len(_SENTENCE_END.findall(prose)) >= MIN_SENTENCES
+    )
+
+
+def distinct(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The chunks without those that repeat an earlier one's words."""
+    seen: set[str] = set()
+    for chunk in chunks:
+        text = normalise(chunk.text)
+        if text not in seen:
+            seen.add(text)
+            yield chunk
+
+
+def choose(chunks: Iterable[Chunk], cap: int, seed: int) -> list[Chunk]:
+    """At most `cap` of the chunks: in turn from every author, and for an author in turn from every document.
+
+    Which of a document's chunks come first depends on `seed` and on nothing else, so the choice from one document
+    changes with another document only as far as the cap makes them compete.
+    """
+    authors: defaultdict[str, defaultdict[str, list[Chunk]]] = defaultdict(lambda: defaultdict(list))
+    for chunk in sorted(chunks, key=lambda chunk: content_hash(str(seed), chunk.id)):
+        authors[chunk.author][chunk.document_id].append(chunk)
+    queues = (_in_turn(documents.values()) for _, documents in sorted(authors.items()))
+    return list(islice(_in_turn(queues), cap))
+
+
+def _prose(text: str) -> str:
+    """The text without code blocks, list items, table rows, headings and links."""
+    return _LINK.sub(" ", _UNLIKE_PROSE.sub(" ", _FENCED_CODE.sub(" ", text)))
+
+
+def _in_turn(queues: Iterable[Iterable[T]]) -> Iterator[T]:
+    """The first of every queue, then the second of every queue, and so on."""
+    rounds = zip_longest(*queues, fillvalue=None)
+    return (item for item in chain.from_iterable(rounds) if item is not None)
