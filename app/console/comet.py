@@ -116,16 +116,14 @@ def answer_in_comets_shape(_: Request, error: TwinError | HTTPException) -> Resp
 ERRORS: ExceptionHandlersMap = {TwinError: answer_in_comets_shape, HTTPException: answer_in_comets_shape}
 
 
-@get("/isAlive/ver", sync_to_thread=False)
-def backend_version() -> dict[str, str]:
-    """Which backend this is; the SDK asks before it uses newer endpoints."""
+@get(["/isAlive/ver", "/health/ping"])
+async def backend_version(database: Database) -> dict[str, str]:
+    """Which backend this is, if what is sent to it would be kept.
+
+    The SDK asks before it uses newer endpoints, and to learn whether its connection is back.
+    """
+    await database.command("ping")
     return {"version": BACKEND_VERSION}
-
-
-@get("/health/ping", sync_to_thread=False)
-def ping() -> dict[str, str]:
-    """What the SDK asks to learn whether its connection is back."""
-    return {"msg": "pong"}
 
 
 @post("/logger/add/run", status_code=200)
@@ -292,7 +290,6 @@ def millis(moment: datetime) -> int:
 
 CLIENT_HANDLERS: list[ControllerRouterHandler] = [
     backend_version,
-    ping,
     add_run,
     get_run,
     update_status,

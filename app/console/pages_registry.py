@@ -72,7 +72,7 @@ async def version_page(
     manifest = await manifest_of(row, database)
     context = {
         "row": row,
-        "manifest": manifest,
+        "manifest": {name: value for name, value in manifest.items() if name != "examples"},
         "scores": score_rows(as_dict(manifest.get("scores"))),
         "examples": [example for example in as_list(manifest.get("examples")) if isinstance(example, dict)],
         "reviewer": reviewer_of(request, reviewer_token),

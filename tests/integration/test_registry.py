@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,7 +20,6 @@ from twin.registry.comet import CometRegistry, experiment, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from pathlib import Path
 
 TOKEN = "the-reviewers-token"
 MANIFEST = {
@@ -186,6 +189,34 @@ def test_without_comet_an_experiment_is_kept_in_a_zip_file(tmp_path: Path, caplo
 
     assert list((tmp_path / "offline").glob("*.zip"))
     assert "comet upload" in caplog.text
+
+
+def test_what_was_kept_in_a_zip_file_can_be_sent_later(mongo_uri: str, mongo_database: str, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/comet/"
+    with experiment("late", url=url, api_key="local", workspace="w", offline_folder=tmp_path) as run:
+        run.log_metric("loss", 1.5, step=1)
+        run.log_metric("loss", 1.25, step=2)
+    with running_console(mongo_uri, mongo_database, port) as console:
+        comet = Path(sys.executable).parent / "comet"
+        env = {**os.environ, "COMET_URL_OVERRIDE": url, "COMET_API_KEY": "local"}
+        subprocess.run([comet, "upload", *tmp_path.glob("*.zip")], env=env, check=True, capture_output=True)
+        listed = re.search(r'href="/experiments/(\w+)">late<', httpx.get(console + "/experiments").text)
+        assert listed
+        text = httpx.get(f"{console}/experiments/{listed[1]}").text
+        assert "loss: 1.5 at step 1, 1.25 at step 2" in text
+
+
+def test_a_console_whose_mongodb_is_gone_counts_as_unreachable(tmp_path: Path) -> None:
+    from twin.warehouse import mongod
+
+    with mongod.start(tmp_path) as server, running_console(server.uri, "gone") as console:
+        assert reachable(console + "/comet/")
+        server.stop()
+        began = time.monotonic()
+        with pytest.raises(RegistryUnavailable, match="Nothing was registered"):
+            CometRegistry(console + "/comet/", "local", "llm-twin").register("llm-twin", MANIFEST)
+        assert time.monotonic() - began < 3
 
 
 def test_unknown_names_are_said_to_be_unknown(registry: CometRegistry) -> None:

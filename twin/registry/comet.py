@@ -361,6 +361,7 @@ def unreachable(url: str) -> str:
 def message_of(response: httpx.Response) -> str:
     """What the server says went wrong."""
     try:
-        return str(response.json().get("msg") or f"HTTP {response.status_code}.")
-    except (ValueError, AttributeError):
+        body = response.json()
+        return str(body.get("msg") or body["message"])
+    except (ValueError, AttributeError, KeyError):
         return f"HTTP {response.status_code}."
