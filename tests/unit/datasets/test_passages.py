@@ -12,9 +12,9 @@ from twin.datasets.passages import choose, distinct, is_answer
 from twin.records import Chunk
 
 PROSE = (
-    "We moved the build to one machine because two of them never agreed. The first week was slow, and everyone said "
-    "so. Then the cache warmed up, the queue went away, and nobody mentioned the old setup again. What I took from it is "
-    "that a slow thing you understand beats a fast thing you do not."
+    "We moved the build to one machine because two of them never agreed. The first week was slow, and everyone "
+    "said so. Then the cache warmed up, the queue went away, and nobody mentioned the old setup again. What I "
+    "took from it is that a slow thing you understand beats a fast thing you do not."
 )
 
 
