@@ -40,12 +40,12 @@ async function* eventsOf(response) {
 
 /** Only web addresses become links; a path, or an address that would run something, is shown as text. */
 function place(source) {
-  const where = [...new Set([source.title, ...source.heading_path])].join(" › ");
+  const where = source.heading_path.filter((heading) => heading !== source.title).join(" › ");
   const isWeb = /^https?:\/\//i.test(source.url);
   const link = isWeb
     ? element("a", { href: source.url, target: "_blank", rel: "noopener noreferrer" }, source.url)
     : source.url;
-  return [element("p", { className: "place" }, where), element("p", { className: "place quiet" }, link)];
+  return [...(where ? [element("p", { className: "place quiet" }, where)] : []), element("p", { className: "place" }, link)];
 }
 
 function sourceItem(source, turn) {
