@@ -14,8 +14,8 @@ LINE_ENDS = ("\r\n", "\r", "\u2028", "\u2029", "\u0085")
 INVISIBLE = "\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 WIDE_SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
 STYLED_LETTERS = "\U0001d400-\U0001d7ff"
-JOINERS = "\u200c\u200d"
-ODD = re.compile(f"[{INVISIBLE}{WIDE_SPACES}{STYLED_LETTERS}{JOINERS}]")
+ODD = re.compile(f"[{INVISIBLE}{WIDE_SPACES}{STYLED_LETTERS}]")
+JOINERS = re.compile("[\u200c\u200d]+")
 HARD_BREAK = "  "
 CODE_INDENT = "    "
 
@@ -52,7 +52,7 @@ def settle_blank_lines(text: str) -> str:
 
 
 def _normalise_prose(text: str) -> str:
-    text = unicodedata.normalize("NFC", ODD.sub(_plain, text))
+    text = unicodedata.normalize("NFC", JOINERS.sub(_one_joiner, ODD.sub(_plain, text)))
     lines = text.split("\n")
     return "\n".join(
         _without_trailing_blanks(line, following) if line.endswith((" ", "\t")) else line
@@ -63,13 +63,15 @@ def _normalise_prose(text: str) -> str:
 def _plain(odd: re.Match[str]) -> str:
     """What one odd character becomes."""
     char = odd[0]
-    if char in JOINERS:
-        # They make letters of some scripts and emoji; beside ASCII they make nothing
-        around = odd.string[odd.start() - 1 : odd.start()], odd.string[odd.end() : odd.end() + 1]
-        return char if all(neighbour and not neighbour.isascii() for neighbour in around) else ""
     if char in "\x0b\x0c\x1c\x1d\x1e\x1f" or not char.isspace():
         return unicodedata.normalize("NFKC", char) if char >= "\U0001d400" else ""
     return " "
+
+
+def _one_joiner(run: re.Match[str]) -> str:
+    """Joiners make letters of some scripts and emoji, one at a time; beside ASCII they make nothing."""
+    before, after = run.string[max(0, run.start() - 1) : run.start()], run.string[run.end() : run.end() + 1]
+    return "" if before.isascii() or after.isascii() else run[0][0]
 
 
 def _without_trailing_blanks(line: str, following: str) -> str:
