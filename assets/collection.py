@@ -1,7 +1,5 @@
 """Documents as they come in, and as everything after them reads them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg
@@ -43,8 +41,6 @@ def raw_documents(
     """Every document of every source, in MongoDB, with its revisions; what vanished from its source is tombstoned."""
     store = warehouse.client
     chosen = [collection.detect(location, config.author) for location in config.locations]
-    for source in chosen:
-        store.add_source(source)
     todo = chosen or sources.known(read(HomeSettings).config, store)
     if not todo:
         raise SettingsError(
@@ -53,6 +49,7 @@ def raw_documents(
     total = IngestReport()
     with stopwatch() as watch, store.publish_lock(f"raw_documents of run {context.run_id}"):
         for source in todo:
+            store.add_source(source)  # remembered, so that leaving twin.yaml removes nothing by accident
             report = store.observe(
                 source,
                 collection.collect(source, read(SourceSettings)),

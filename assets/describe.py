@@ -1,7 +1,5 @@
 """How assets tell their story in Dagster's metadata, the same way everywhere."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Passages, their vectors, and the index that answers from them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Everything Dagster sees: assets, checks, jobs, sensors and resources, wired."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 import assets

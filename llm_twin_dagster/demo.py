@@ -67,9 +67,7 @@ def _config(locations: list[str], author: str | None) -> dict:
 def _approved(home: Home) -> ModelVersion:
     version = Deployment(home).registry.approved(read(ModelSettings).name)
     if version is None:
-        fail(
-            "No version is approved. See `llm-twin models list`, then `llm-twin models approve VERSION`."
-        )
+        fail("No version is approved. See `llm-twin models list`, then `llm-twin models approve VERSION`.")
     return version
 
 

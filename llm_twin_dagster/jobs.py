@@ -1,7 +1,5 @@
 """The jobs: the whole graph, and its three parts that run on their own."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 __all__ = ["JOBS", "deploy", "everything", "ingest", "train"]

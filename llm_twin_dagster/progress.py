@@ -1,7 +1,5 @@
 """The console logger: one line an event, to whoever listens in this process, else to standard error."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Callable, Generator

@@ -10,7 +10,9 @@ from typing import Any
 from llm_twin_dagster import services
 from twin.home import Home
 
-__all__ = ["MadeAsset", "RunOutcome", "run_job"]
+__all__ = ["JOBS", "MadeAsset", "RunOutcome", "run_job"]
+
+JOBS = ("everything", "ingest", "train", "deploy")
 
 OnLine = Callable[[str, str], None]
 """Told what happens: the step (or `run`) and a line of text."""
@@ -51,7 +53,7 @@ def run_job(home: Home, name: str, run_config: dict | None = None, *, on_line: O
 
     services.prepare_dagster_home(home)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
-    job = defs().get_job_def(name)
+    job = defs().resolve_job_def(name)
     with dg.DagsterInstance.get() as instance, listening(on_line):
         result = job.execute_in_process(
             instance=instance,

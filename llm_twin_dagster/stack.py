@@ -74,7 +74,8 @@ class Stack:
                     pause = min(2.0 ** (failures[name] - 1), LONGEST_BACKOFF_SECONDS)
                     due[name] = time.monotonic() + pause
                     self._on_line("stack", f"{name} ended with exit code {code}; starting it again in {pause:.0f} s")
-                elif time.monotonic() >= due.pop(name):
+                elif time.monotonic() >= due[name]:
+                    del due[name]
                     self._restart(name, running.port)
 
     def stop(self) -> None:

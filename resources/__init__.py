@@ -1,7 +1,5 @@
 """Thin Dagster resources over the clients of `twin`: each gives one client of the deployment table."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from resources.clients import (

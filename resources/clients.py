@@ -1,21 +1,19 @@
 """One resource for each outside system. `twin.deployment` decides which client stands for it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dagster as dg
 from pydantic import PrivateAttr
-from twin.serving.endpoint import Endpoint
-from twin.training.job import Trainer
 
 from twin.artifacts import ArtifactStore
-from twin.deployment import Deployment
+from twin.deployment import Deployment, InstructionModel
 from twin.features.embedding import Embedder
 from twin.features.index import VectorIndex
 from twin.home import Home
 from twin.registry import ModelRegistry
+from twin.serving.endpoint import Endpoint
 from twin.training.base import BaseModel
+from twin.training.job import Trainer
 from twin.warehouse import Warehouse
 
 __all__ = [
@@ -90,6 +88,10 @@ class BaseModelResource(_DeploymentResource):
     def ensure(self) -> BaseModel:
         """The base model, converted on first use."""
         return self.deployment.base_model()
+
+    def writer(self) -> InstructionModel:
+        """The model that writes instructions."""
+        return self.deployment.writer()
 
 
 class TrainerResource(_DeploymentResource):

@@ -1,7 +1,5 @@
 """When to run: what starts jobs by itself."""
 
-from __future__ import annotations
-
 from sensors.approval import approved_model
 
 __all__ = ["ALL_SENSORS", "approved_model"]

@@ -1,7 +1,5 @@
 """A person approves a model; this sensor sees it and deploys it."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from resources import EndpointResource, RegistryResource

@@ -16,8 +16,9 @@ A setting always wins over the table: `MONGODB_URI`, `QDRANT_URL`, `OPIK_URL_OVE
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twin.errors import RegistryUnavailable, SettingsError, WarehouseUnavailable
 from twin.home import Home
@@ -47,13 +48,20 @@ if TYPE_CHECKING:
     from twin.training.job import Trainer
     from twin.warehouse import Warehouse
 
-__all__ = ["Deployment"]
+__all__ = ["Deployment", "InstructionModel"]
 
 NEEDS_SETTING = {
     "docker": {"MONGODB_URI", "QDRANT_URL"},
     "aws": {"MONGODB_URI", "QDRANT_URL", "TWIN_ARTIFACTS_URL"},
 }
 """What a deployment cannot default to something embedded."""
+
+
+class InstructionModel(NamedTuple):
+    """A language model to be run for the length of a block."""
+
+    name: str
+    opened: AbstractContextManager[ChatClient]
 
 
 class Deployment:
@@ -133,6 +141,19 @@ class Deployment:
         from twin.training import base
 
         return base.ensure(read(ModelSettings), self.home.root)
+
+    def writer(self) -> InstructionModel:
+        """The model that writes instructions: `WRITER_URL`, else the base model as a child process."""
+        from twin.serving.client import ChatClient
+        from twin.serving.process import model_process
+
+        settings, endpoint = read(ModelSettings), read(EndpointSettings)
+        if settings.writer_url:
+            key = settings.writer_api_key.get_secret_value() if settings.writer_api_key else None
+            client = ChatClient(settings.writer_url, model=settings.writer_model, api_key=key)
+            return InstructionModel(settings.writer_model or settings.writer_url, nullcontext(client))
+        base = self.base_model()
+        return InstructionModel(base.name, model_process(base.gguf or base.folder, settings=endpoint))
 
     def chat_client(self) -> ChatClient:
         """The client of the deployed model as it is now.

@@ -130,6 +130,8 @@ class CleanedDocument(Document, frozen=True, kw_only=True):
     """`Document.hash` of what was cleaned."""
     redactions: dict[str, int] = {}
     """How many of each kind were replaced, for example `{"EMAIL": 2}`; the values themselves are never kept."""
+    text_hash: str = ""
+    """Of the content, blank space and letter case aside; equal for copies, empty for a document without text."""
     duplicate_of: str | None = None
     """The id of the canonical document when this is a copy; copies go no further."""
 

@@ -41,8 +41,8 @@ def list_(as_json: Json = False) -> None:
                 v.version,
                 v.status,
                 v.review,
-                _score(v.manifest, "base_perplexity"),
-                _score(v.manifest, "tuned_perplexity"),
+                _score(v.manifest, "perplexity_base"),
+                _score(v.manifest, "perplexity_tuned"),
                 v.created_at.isoformat(timespec="seconds") if v.created_at else "",
             ]
             for v in versions

@@ -90,7 +90,7 @@ def step_line(step: str, text: str) -> None:
     """One line of progress of a run."""
     from rich.text import Text
 
-    log.print(Text.assemble((f"{step:>22} ", "cyan"), text))
+    log.print(Text.assemble((f"{step:>22} ", "cyan"), text), soft_wrap=True)
 
 
 def quiet_line(name: str, text: str) -> None:

@@ -49,7 +49,9 @@ def refresh(warehouse: Warehouse) -> CleaningReport:
     if gone:
         warehouse.remove_cleaned(gone)
     # Always, though it reads every document's hash: an earlier refresh may have been cut off just before this line
-    warehouse.mark_duplicates(cleaning.exact_duplicates(warehouse.cleaned_texts()))
+    warehouse.mark_duplicates(
+        cleaning.exact_duplicates(cleaning.Fingerprint(*text) for text in warehouse.cleaned_texts())
+    )
     return CleaningReport(
         cleaned=len(stale),
         unchanged=len(wanted) - len(stale),

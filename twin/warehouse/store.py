@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 
 from twin.errors import UnknownName
 from twin.records import CleanedDocument, Document, Interaction, Rejected, Source, utcnow
@@ -16,7 +16,7 @@ from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.ingest import IngestReport, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -141,6 +141,33 @@ class Warehouse:
     def cleaned(self, ids: Collection[str] | None = None) -> Iterator[CleanedDocument]:
         """The canonical cleaned documents in the order of their ids, or those with these ids, copies among them."""
         return self._read("cleaned_documents", CANONICAL if ids is None else {}, ids, CleanedDocument)
+
+    def cleaned_texts(self) -> Iterator[tuple[str, str, datetime | None, str]]:
+        """Id, `text_hash`, publication and URL of every cleaned document: what tells copies apart, without the text."""
+        fields = {"text_hash": 1, "published_at": 1, "url": 1}
+        with self._connection.reaching():
+            for row in self._database["cleaned_documents"].find({}, fields):
+                yield row["_id"], row.get("text_hash", ""), row.get("published_at"), row["url"]
+
+    def mark_duplicates(self, copies: Mapping[str, str]) -> int:
+        """Links each copy to its canonical document, and unlinks what is no copy any more; returns how many changed."""
+        documents = self._database["cleaned_documents"]
+        with self._connection.reaching():
+            linked = {
+                row["_id"]: row["duplicate_of"] for row in documents.find({"canonical": False}, {"duplicate_of": 1})
+            }
+            changed = [key for key in linked.keys() | copies.keys() if linked.get(key) != copies.get(key)]
+            for page in _pages(changed):
+                documents.bulk_write(
+                    [
+                        UpdateOne(
+                            {"_id": key}, {"$set": {"duplicate_of": copies.get(key), "canonical": key not in copies}}
+                        )
+                        for key in page
+                    ],
+                    ordered=False,
+                )
+        return len(changed)
 
     def data_version(self, collection: Literal["raw_documents", "cleaned_documents"]) -> str:
         """A hash over what the live (or canonical cleaned) documents are; equal content gives equal versions.

@@ -1,0 +1,134 @@
+"""Training data made from the author's own passages, and what it says about retrieval."""
+
+import dagster as dg
+
+from assets.collection import cleaned_documents
+from assets.describe import OWNER, counted, stopwatch, table
+from assets.features import chunks, vector_index
+from resources import ArtifactsResource, BaseModelResource, EmbedderResource, VectorIndexResource
+from twin import datasets
+from twin.evaluation import retrieval
+from twin.records import Chunk
+from twin.settings import TrainingSettings, read
+
+__all__ = ["ASSETS", "CHECKS", "instruct_dataset", "retrieval_evaluation"]
+
+GROUP = "datasets"
+LEAST_RECALL = 0.3
+
+
+@dg.asset(
+    deps=[cleaned_documents, chunks],
+    group_name=GROUP,
+    kinds={"json"},
+    owners=[OWNER],
+    code_version=f"{datasets.VERSION}.{datasets.PROMPT_VERSION}",
+)
+def instruct_dataset(
+    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, base_model: BaseModelResource
+) -> dg.MaterializeResult:
+    """Instructions that a language model wrote for the author's own passages, split by document."""
+    settings, store = read(TrainingSettings), artifacts.store
+    writer = base_model.writer()
+    with stopwatch() as watch:
+        dataset = datasets.build(
+            store.dataset("chunks", Chunk).rows(),
+            writer.opened,
+            writer_name=writer.name,
+            cache=datasets.InstructionCache(artifacts.deployment.home.cache / "instructions"),
+            cap=settings.max_samples,
+            test_share=settings.test_share,
+            seed=settings.seed,
+            on_progress=lambda done, todo: context.log.info(f"{done} of {todo} instructions"),
+        )
+        manifest = datasets.publish(store, dataset)
+    preview = [
+        {
+            "split": s.split,
+            "author": s.author,
+            "instruction": s.instruction,
+            "answer": s.answer,
+            "context": len(s.context),
+        }
+        for s in (*dataset.test[:3], *dataset.train)
+    ]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(dataset.version),
+        metadata={
+            **counted(
+                train=manifest.train,
+                test=manifest.test,
+                with_context=manifest.with_context,
+                rejected=manifest.rejected,
+                writer=manifest.writer,
+                seconds=watch.seconds,
+            ),
+            "samples": table(preview),
+            "dagster/row_count": manifest.train + manifest.test,
+        },
+    )
+
+
+@dg.asset_check(asset=instruct_dataset, blocking=True)
+def no_leakage(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
+    """No training sample comes from a held-out document, or shows or asks what is held out."""
+    dataset = datasets.current(artifacts.store)
+    held_out = artifacts.store.dataset("chunks", Chunk).rows(dataset.test_documents)
+    offenders = datasets.leaks(dataset.train, dataset.test, held_out)
+    return dg.AssetCheckResult(
+        passed=not offenders,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"offenders": table([{"sample": leak.sample_id, "reason": leak.reason} for leak in offenders])},
+    )
+
+
+@dg.asset_check(asset=instruct_dataset, blocking=True)
+def both_splits_have_samples(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
+    """There is something to learn from and something to be judged by."""
+    dataset = datasets.current(artifacts.store)
+    return dg.AssetCheckResult(
+        passed=bool(dataset.train and dataset.test),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"train": len(dataset.train), "test": len(dataset.test)},
+        description="More documents with prose are needed: at least two, with passages of 40 words or more.",
+    )
+
+
+@dg.asset(
+    deps=[vector_index, instruct_dataset], group_name="features", kinds={"qdrant"}, owners=[OWNER], code_version="1"
+)
+def retrieval_evaluation(
+    artifacts: ArtifactsResource, embedder: EmbedderResource, vector_index: VectorIndexResource
+) -> dg.MaterializeResult:
+    """How well the index finds the passages that the held-out instructions were written for."""
+    dataset = datasets.current(artifacts.store)
+    questions = [
+        retrieval.Question(text=sample.instruction, author=sample.author, relevant=frozenset({sample.chunk_id}))
+        for sample in dataset.test
+    ]
+    model, index = embedder.model, vector_index.client
+
+    def search(text: str, author: str | None) -> list:
+        return index.search(text, model.embed([text])[0], retrieval.DEPTH, author=author)
+
+    with stopwatch() as watch:
+        scores = retrieval.evaluate(questions, search)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{dataset.version}-{scores.mrr:.6f}-{scores.ndcg:.6f}"),
+        metadata={**scores.as_metadata(), "generation": index.generation(), "seconds": watch.seconds},
+    )
+
+
+@dg.asset_check(asset=retrieval_evaluation)
+def finds_the_source(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """The passage behind a held-out instruction is among the first ten for at least 3 in 10 instructions."""
+    event = context.instance.get_latest_materialization_event(dg.AssetKey("retrieval_evaluation"))
+    metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    recall = float(metadata[f"recall@{retrieval.DEPTH}"].value) if metadata else 0.0
+    return dg.AssetCheckResult(
+        passed=recall >= LEAST_RECALL, severity=dg.AssetCheckSeverity.WARN, metadata={"recall": recall}
+    )
+
+
+ASSETS = [instruct_dataset, retrieval_evaluation]
+CHECKS = [no_leakage, both_splits_have_samples, finds_the_source]

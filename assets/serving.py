@@ -1,0 +1,61 @@
+"""The model that answers."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.describe import OWNER, counted, stopwatch
+from assets.training import registered_model
+from resources import ArtifactsResource, EndpointResource, RegistryResource
+from twin.serving import release
+from twin.settings import ModelSettings, read
+
+__all__ = ["ASSETS", "CHECKS", "inference_endpoint"]
+
+GROUP = "serving"
+
+
+@dg.asset(
+    deps=[registered_model],
+    group_name=GROUP,
+    kinds={"sagemaker"},
+    owners=[OWNER],
+    code_version="1",
+    output_required=False,
+)
+def inference_endpoint(
+    context: dg.AssetExecutionContext,
+    artifacts: ArtifactsResource,
+    registry: RegistryResource,
+    endpoint: EndpointResource,
+) -> Iterator[dg.MaterializeResult]:
+    """The newest approved model, deployed. Yields nothing while no newer version is approved than the served one."""
+    name = read(ModelSettings).name
+    decision = release.decide(registry.client.versions(name), endpoint.client.status())
+    context.log.info(decision.reason)
+    if decision.version is None:
+        return
+    with stopwatch() as watch:
+        folder = artifacts.store.get_folder(decision.version.manifest["folder"])
+        status = endpoint.client.deploy(decision.version.version, folder)
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{name}-{decision.version.version}"),
+        metadata=counted(
+            version=status.version, state=status.state, url=status.url, previous=status.previous, seconds=watch.seconds
+        ),
+    )
+
+
+@dg.asset_check(asset=inference_endpoint)
+def endpoint_answers(endpoint: EndpointResource) -> dg.AssetCheckResult:
+    """The deployed model answers a short prompt with text."""
+    answer = endpoint.deployment.chat_client().complete([{"role": "user", "content": "Say hello."}], max_tokens=8)
+    return dg.AssetCheckResult(
+        passed=bool(answer.text.strip()),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"answer": answer.text, "model": answer.model},
+    )
+
+
+ASSETS = [inference_endpoint]
+CHECKS = [endpoint_answers]

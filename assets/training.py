@@ -1,0 +1,153 @@
+"""The fine-tuned model, what it is worth, and its place in the registry."""
+
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+
+from assets.datasets import instruct_dataset
+from assets.describe import OWNER, counted, stopwatch, table
+from resources import ArtifactsResource, BaseModelResource, RegistryResource, TrainerResource
+from twin import datasets, training
+from twin.evaluation import assessment
+from twin.evaluation.gate import gate
+from twin.settings import ModelSettings, TrainingSettings, read
+from twin.training import catalog
+from twin.training.job import TrainingJob
+from twin.training.recipe import Recipe
+
+__all__ = ["ASSETS", "CHECKS", "TrainingConfig", "fine_tuned_model", "model_evaluation", "registered_model"]
+
+GROUP = "training"
+
+
+class TrainingConfig(dg.Config):
+    """How to train; the recipe itself is in the settings (TRAINING_*)."""
+
+    force: bool = False
+    """Train again although data, code, base model and recipe are those of an existing model."""
+
+
+@dg.asset(
+    deps=[instruct_dataset],
+    group_name=GROUP,
+    kinds={"huggingface", "pytorch"},
+    owners=[OWNER],
+    code_version=training.VERSION,
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30)),
+)
+def fine_tuned_model(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    artifacts: ArtifactsResource,
+    base_model: BaseModelResource,
+    trainer: TrainerResource,
+) -> dg.MaterializeResult:
+    """The base model fine-tuned with LoRA on the instruct dataset, merged and exported for serving."""
+    dataset = datasets.current(artifacts.store)
+    with stopwatch() as watch, TemporaryDirectory() as folder:
+        datasets.write_channels(dataset, Path(folder))
+        job = TrainingJob(
+            dataset_version=dataset.version,
+            base=base_model.ensure(),
+            recipe=Recipe.from_settings(read(TrainingSettings)),
+            train=Path(folder, "train", "samples.jsonl"),
+            test=Path(folder, "test", "samples.jsonl"),
+        )
+        model = catalog.find_or_train(
+            job,
+            trainer.client,
+            artifacts.store,
+            force=config.force,
+            on_progress=lambda progress: context.log.info(str(progress)),
+        )
+    context.log.info(f"{job.name} {'exists already: nothing changed' if model.reused else 'trained'}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(catalog.data_version(model)),
+        metadata=counted(
+            job=job.name,
+            reused=model.reused,
+            base_model=job.base.name,
+            dataset_version=dataset.version,
+            hyperparameters=model.manifest["hyperparameters"],
+            seconds=watch.seconds,
+            **model.manifest["metrics"],
+        ),
+    )
+
+
+@dg.asset_check(asset=fine_tuned_model, blocking=True)
+def model_files_are_whole(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
+    """Every file of the model is stored with the sha256 that its manifest names."""
+    model = catalog.current(artifacts.store)  # raises ArtifactError for a missing or damaged file
+    return dg.AssetCheckResult(
+        passed=model.servable.exists(),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"served_file": model.manifest["file"]},
+    )
+
+
+@dg.asset(
+    deps=[fine_tuned_model, instruct_dataset],
+    group_name=GROUP,
+    kinds={"huggingface"},
+    owners=[OWNER],
+    code_version=assessment.VERSION,
+)
+def model_evaluation(
+    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, base_model: BaseModelResource
+) -> dg.MaterializeResult:
+    """Base and tuned model side by side on the author's held-out passages."""
+    with stopwatch() as watch:
+        result = assessment.assess(
+            artifacts.store,
+            base_model.ensure(),
+            read(TrainingSettings),
+            work=artifacts.deployment.home.cache / "evaluation",
+            on_progress=lambda progress: context.log.info(str(progress)),
+        )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(result.key),
+        metadata={
+            **counted(**result.scores.as_metadata(), seconds=watch.seconds, model=result.model),
+            "authors": table(result.scores.authors_table()),
+            "examples": dg.MetadataValue.md(result.scores.examples_table()),
+        },
+    )
+
+
+@dg.asset_check(asset=model_evaluation, blocking=True)
+def tuned_beats_base(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
+    """The tuned model predicts the author's held-out text better than its base, by the set margin."""
+    margin = read(TrainingSettings).gate_margin
+    decision = gate(assessment.latest(artifacts.store).scores, margin)
+    return dg.AssetCheckResult(
+        passed=decision.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"margin": margin, "reasons": dg.MetadataValue.json(decision.reasons)},
+        description=" ".join(decision.reasons) or None,
+    )
+
+
+@dg.asset(
+    deps=[model_evaluation, fine_tuned_model], group_name=GROUP, kinds={"comet"}, owners=[OWNER], code_version="1"
+)
+def registered_model(
+    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, registry: RegistryResource
+) -> dg.MaterializeResult:
+    """The evaluated model in the registry, where a person reviews it. Nothing here approves."""
+    manifest = catalog.registry_manifest(artifacts.store, assessment.latest(artifacts.store))
+    version = registry.client.register(read(ModelSettings).name, manifest)
+    if version.review == "pending":
+        context.log.info(f"version {version.version} awaits review: llm-twin models approve {version.version}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{version.name}-{version.version}"),
+        metadata=counted(
+            version=version.version, review=version.review, sha256=manifest["sha256"], uri=manifest["uri"]
+        ),
+    )
+
+
+ASSETS = [fine_tuned_model, model_evaluation, registered_model]
+CHECKS = [model_files_are_whole, tuned_beats_base]

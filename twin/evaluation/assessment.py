@@ -1,0 +1,104 @@
+"""The current model judged on the current dataset's held-out samples; an assessment that exists is not repeated."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin import datasets
+from twin.errors import ArtifactError
+from twin.evaluation import model as model_evaluation
+from twin.records import content_hash
+from twin.serving.process import model_process
+from twin.settings import EndpointSettings, read
+from twin.training import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from twin.artifacts import ArtifactStore
+    from twin.settings import TrainingSettings
+    from twin.training.base import BaseModel
+    from twin.training.progress import Progress
+
+__all__ = ["VERSION", "Assessment", "assess", "latest"]
+
+VERSION = "1"
+"""Raise it when the same model would be scored differently."""
+
+LATEST = "model_evaluation.latest.json"
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores, and what they are of."""
+
+    key: str
+    """Equal for equal model, held-out samples and method."""
+    model: str
+    """The training job's name."""
+    dataset_version: str
+    scores: model_evaluation.ModelScores
+
+
+def assess(
+    store: ArtifactStore,
+    base: BaseModel,
+    settings: TrainingSettings,
+    *,
+    work: Path,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Assessment:
+    """Scores the current model against its base, or finds that this was done before.
+
+    Raises:
+        ArtifactError: There is no model or no dataset yet.
+        SettingsError: Nothing is held out.
+        ModelUnavailable, PlatformError: A model could not be run.
+    """
+    tuned, dataset = catalog.current(store), datasets.current(store)
+    name = (store.read(catalog.CURRENT) or b"").decode()
+    key = content_hash(VERSION, name, catalog.data_version(tuned), dataset.version, str(settings.evaluation_samples))[
+        :32
+    ]
+    kept = store.read(f"evaluations/{key}.json")
+    if kept is not None:
+        store.write(LATEST, kept)
+        return msgspec.json.decode(kept, type=Assessment)
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for sample in dataset.train:
+        texts[sample.author].append(sample.answer)
+    endpoint = read(EndpointSettings)
+    with (
+        model_process(base.gguf or base.folder, settings=endpoint) as base_client,
+        model_process(tuned.folder, settings=endpoint) as tuned_client,
+    ):
+        scores = model_evaluation.evaluate(
+            model_evaluation.held_out(dataset.test, settings.evaluation_samples),
+            base=base.folder,
+            adapter=tuned.adapter,
+            base_client=base_client,
+            tuned_client=tuned_client,
+            author_texts=texts,
+            work=work,
+            on_progress=on_progress,
+        )
+    result = Assessment(key=key, model=name, dataset_version=dataset.version, scores=scores)
+    encoded = msgspec.json.encode(result)
+    store.write(f"evaluations/{key}.json", encoded)
+    store.write(LATEST, encoded)
+    return result
+
+
+def latest(store: ArtifactStore) -> Assessment:
+    """The assessment that was made or found last.
+
+    Raises:
+        ArtifactError: There is none.
+    """
+    kept = store.read(LATEST)
+    if kept is None:
+        raise ArtifactError("No model was evaluated yet. Materialize model_evaluation: `llm-twin materialize train`.")
+    return msgspec.json.decode(kept, type=Assessment)
