@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_WORDS", "MIN_WORDS", "tidy", "why_not"]
 
-MIN_WORDS, MAX_WORDS = 4, 30
+MIN_WORDS, MAX_WORDS = 3, 30
 COPIED_WORDS = 6
 """A run of this many words, in half of the instruction or more, is copied from the passage."""
 
@@ -29,6 +29,11 @@ summarize teach tell think walk write
 _LABEL = re.compile(
     r"^(?:(?:question|instruction|q|answer|task|topic)\s*\d*\s*[:.)]|\d+[.)]|[-*•#>]+)\s*", re.IGNORECASE
 )
+_COMPLIMENT = re.compile(
+    r"^(?:(?:what|that['’]s|that is|this is)\s+an?\s+(?:\w+\s+)?(?:excellent|good|great|interesting)\s+\w+"
+    r"[^.!?]*[.!]\s*)+",
+    re.IGNORECASE,
+)
 _QUOTES = "\"'`“”‘’«»*_ \t"
 _ABOUT_A_TEXT = re.compile(
     r"\b(?:th(?:is|ese|at)|the|given|above|following|your)\s+(?:\w+\s+)?"
@@ -39,10 +44,13 @@ _ABOUT_A_TEXT = re.compile(
 
 
 def tidy(reply: str) -> str:
-    """The instruction in a model's reply: its first line, up to the first question mark, without labels and quotes."""
+    """The instruction in a model's reply: its first line, up to the first question mark.
+
+    Labels, quotes and compliments before it ("What a great question.") are dropped.
+    """
     line = next((line.strip() for line in reply.splitlines() if line.strip()), "")
     bare = _LABEL.sub("", line.strip(_QUOTES)).strip(_QUOTES)
-    question, mark, _ = bare.partition("?")
+    question, mark, _ = _COMPLIMENT.sub("", bare).partition("?")
     return " ".join(f"{question}{mark}".split())
 
 
@@ -55,7 +63,7 @@ def why_not(instruction: str, passage: str, examples: Collection[str] = ()) -> s
     if not found:
         return "empty"
     if not MIN_WORDS <= len(found) <= MAX_WORDS:
-        return "not 4 to 30 words"
+        return "not 3 to 30 words"
     if not instruction.endswith("?") and found[0] not in _imperatives():
         return "neither question nor request"
     if normalise(instruction) in examples:

@@ -23,6 +23,9 @@ PASSAGE = (
         ("**Q1: Why do  indexes slow writes?** Because", "Why do indexes slow writes?"),
         ("1. “Explain why indexes slow writes.”", "Explain why indexes slow writes."),
         ("Why do indexes slow writes? Why not reads?", "Why do indexes slow writes?"),
+        ("What a great question. That’s a very good point! What is an index?", "What is an index?"),
+        ("What a great question. What a great question.", ""),
+        ("What a great way is there to index?", "What a great way is there to index?"),
         ("", ""),
     ],
 )
@@ -41,6 +44,7 @@ def test_tidying_gives_one_line_and_can_be_repeated(reply: str) -> None:
     [
         "Why do indexes slow down writes?",
         "When is an index worth it?",
+        "What is an index?",
         "Explain what an index costs.",
         "Describe when to add an index",
     ],
@@ -54,8 +58,9 @@ def test_a_question_or_a_request_about_the_passage_is_good(instruction: str) -> 
     [
         ("", "empty"),
         ("?!", "empty"),
-        ("Why indexes?", "not 4 to 30 words"),
-        ("Why do indexes " + "really " * 30 + "matter?", "not 4 to 30 words"),
+        ("Why indexes?", "not 3 to 30 words"),
+        ("Index?", "not 3 to 30 words"),
+        ("Why do indexes " + "really " * 30 + "matter?", "not 3 to 30 words"),
         ("Indexes are very useful indeed.", "neither question nor request"),
         ("What does the passage say about indexes?", "about the text itself"),
         ("What is the main point of this short text about indexes?", "about the text itself"),

@@ -212,7 +212,7 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     writer = RuleWriter()
     dataset = make([*CHUNKS, *extra], tmp_path / "b", writer, cap=100)
     assert dataset.rejected == {
-        "not 4 to 30 words": 1,
+        "not 3 to 30 words": 1,
         "repeats another instruction": 1,
         "repeats another passage": 1,
         "repeats held-out text": 1,
