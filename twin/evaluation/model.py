@@ -35,7 +35,7 @@ CELL_CHARS = 280
 class Completer(Protocol):
     """What answers a prompt; `twin.serving.client.ChatClient` does."""
 
-    def complete(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float) -> Completion: ...
+    def complete(self, messages: Sequence[dict[str, str]], *, max_tokens: int, temperature: float) -> Completion: ...
 
 
 class Perplexity(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,7 +59,10 @@ def convert(gguf: Path, folder: Path) -> None:
     from gguf import GGUFReader
     from safetensors.numpy import save_file
 
-    reader = GGUFReader(gguf)
+    try:
+        reader = GGUFReader(gguf)
+    except (ValueError, IndexError) as error:
+        raise SettingsError(f"{gguf} is not a whole GGUF file: {error}. Set BASE_MODEL to another.") from error
     metadata = _metadata(reader)
     if metadata.get("general.architecture") != "llama":
         raise SettingsError(

@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 from twin.records import utcnow
+from twin.training.program import export, models, samples, sft
 from twin.training.program.container import Container
+from twin.training.program.experiment import experiment
 from twin.training.progress import Progress, report
 from twin.training.recipe import Provenance, Recipe, from_hyperparameters
 
@@ -46,28 +48,25 @@ def run(container: Container, stop: threading.Event) -> bool:
     values = container.hyperparameters()
     recipe, provenance = from_hyperparameters(values, Recipe), from_hyperparameters(values, Provenance)
     train, test, base = container.channel("train"), container.optional_channel("test"), container.channel("base")
+    train_samples, test_samples = samples.read(train), samples.read(test) if test else []
     report(Progress(event="loading", detail={"base_model": provenance.base_model}))
 
-    from transformers.utils import logging  # seconds, so only once the input is known to be there
-
-    from twin.training.program import export, models, samples, sft
-    from twin.training.program.experiment import experiment
+    from transformers.utils import logging  # seconds, so only once the input is known to be good
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     tokenizer = models.load_tokenizer(base)
-    prepared = samples.prepare(samples.read(train), tokenizer, recipe.max_length)
-    held_out = samples.prepare(samples.read(test), tokenizer, recipe.max_length).samples if test else []
-    facts = prepared.facts
-    report(Progress(event="prepared", detail=facts))
-    with experiment(recipe, provenance, facts, container.root / "output" / "comet") as log:
+    prepared = samples.prepare(train_samples, tokenizer, recipe.max_length)
+    held_out = samples.fitting(test_samples, tokenizer, recipe.max_length)
+    report(Progress(event="prepared", detail=prepared.facts))
+    with experiment(recipe, provenance, prepared.facts, container.root / "output" / "comet") as log:
         outcome = sft.fine_tune(
             models.load_model(base, recipe.seed),
             tokenizer,
             recipe,
             container.checkpoints,
             train=prepared.samples,
-            test=held_out,
+            test=held_out.samples,
             stop_requested=stop.is_set,
             log=log,
             save_steps=int(values.get("save_steps", sft.SAVE_STEPS)),

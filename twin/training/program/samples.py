@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["IGNORED", "EncodedSample", "Message", "PreparedSamples", "Sample", "encode", "prepare", "read"]
+__all__ = ["IGNORED", "EncodedSample", "Message", "PreparedSamples", "Sample", "encode", "fitting", "prepare", "read"]
 
 IGNORED = -100
 """The label of tokens that do not count in the loss."""
@@ -61,21 +61,16 @@ class PreparedSamples(msgspec.Struct, frozen=True):
         return {"samples": len(self.samples), "tokens": tokens, "too_long": self.too_long}
 
 
-def read(channel: Path) -> Iterator[Sample]:
+def read(channel: Path) -> list[Sample]:
     """The samples of every `*.jsonl` file of a channel, in the order of file names.
 
     Raises:
-        TrainingFailed: A line is not a sample; names file and line.
+        TrainingFailed: A line is not a sample; names file and line. Or there is no sample.
     """
-    for path in sorted(channel.glob("*.jsonl")):
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    yield msgspec.json.decode(line, type=Sample)
-                except (msgspec.DecodeError, msgspec.ValidationError) as error:
-                    raise TrainingFailed(f"{path.name} line {number} is not a training sample: {error}.") from None
+    samples = [sample for path in sorted(channel.glob("*.jsonl")) for sample in _read_file(path)]
+    if not samples:
+        raise TrainingFailed(f"The {channel.name} channel holds no samples: no *.jsonl file there has a line.")
+    return samples
 
 
 def encode(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> EncodedSample:
@@ -96,23 +91,37 @@ def encode(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> EncodedSample:
     return EncodedSample(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])
 
 
+def fitting(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreparedSamples:
+    """The samples of at most `max_length` tokens; there may be none."""
+    encoded = [encode(sample, tokenizer) for sample in samples]
+    kept = [sample for sample in encoded if len(sample.input_ids) <= max_length]
+    return PreparedSamples(kept, too_long=len(encoded) - len(kept))
+
+
 def prepare(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreparedSamples:
-    """All samples that fit `max_length` tokens whole.
+    """The samples of at most `max_length` tokens, to train on.
 
     Raises:
-        TrainingFailed: None fits, or there is none.
+        TrainingFailed: None fits.
     """
-    encoded = [encode(sample, tokenizer) for sample in samples]
-    fitting = [sample for sample in encoded if len(sample.input_ids) <= max_length]
-    if not encoded:
-        raise TrainingFailed("The training channel holds no samples: no *.jsonl file there has a line.")
-    if not fitting:
-        shortest = min(len(sample.input_ids) for sample in encoded)
+    prepared = fitting(samples, tokenizer, max_length)
+    if not prepared.samples:
         raise TrainingFailed(
-            f"None of the {len(encoded)} training samples fits {max_length} tokens; the shortest has {shortest}. "
+            f"None of the {prepared.too_long} training samples fits {max_length} tokens. "
             "Raise TRAINING_MAX_LENGTH or shorten the samples."
         )
-    return PreparedSamples(fitting, too_long=len(encoded) - len(fitting))
+    return prepared
+
+
+def _read_file(path: Path) -> Iterator[Sample]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield msgspec.json.decode(line, type=Sample)
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                raise TrainingFailed(f"{path.name} line {number} is not a training sample: {error}.") from None
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, generation_prompt: bool) -> list[int]:
