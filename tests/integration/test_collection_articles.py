@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 CODE = "def f(x):\n    if x:\n\n        return  x < 3"
 PAGE = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>On Engines | A Blog</title>
@@ -239,3 +241,47 @@ def test_collecting_works_inside_a_running_event_loop(server: str) -> None:
         return fetch(f"{server}/post")
 
     assert isinstance(asyncio.run(inside()), Document)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate for the name `localhost`, signed by itself, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path / "localhost.pem"
+    path.write_bytes(private + signed.public_bytes(pem))
+    return path
+
+
+@pytest.fixture
+def https_port(certificate: Path) -> Iterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        httpd.daemon_threads = True
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield httpd.server_address[1]
+        httpd.shutdown()
+
+
+def test_certificates_are_checked_against_the_name_though_the_connection_goes_to_the_address(
+    certificate: Path, https_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "certificate verify failed" in rejection(f"https://localhost:{https_port}/post").reason
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert isinstance(fetch(f"https://localhost:{https_port}/post"), Document)
+    assert "certificate verify failed" in rejection(f"https://127.0.0.1:{https_port}/post").reason

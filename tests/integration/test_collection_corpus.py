@@ -72,5 +72,5 @@ def test_cleaning_is_quick(documents: list[Document]) -> None:
     for document in documents:
         cleaning.clean(document)
     seconds = time.process_time() - start
-    # Measured 0.35 s of CPU for this 1 MB; 2 s leaves room for a machine under load
+    # Measured 0.33 s of CPU for this 1 MB; 2 s leaves room for a machine under load
     assert seconds < 2
