@@ -79,7 +79,7 @@ def test_samples_that_do_not_fit_are_left_out_whole_and_counted() -> None:
 
 def test_when_no_sample_fits_the_setting_to_raise_is_named() -> None:
     tokenizer: Any = WordTokenizer()
-    with pytest.raises(TrainingFailed, match="None of the 1 training samples fits 5 tokens.*TRAINING_MAX_LENGTH"):
+    with pytest.raises(TrainingFailed, match=r"None of the 1 training samples fits 5 tokens.*TRAINING_MAX_LENGTH"):
         prepare([sample()], tokenizer, max_length=5)
     assert fitting([sample()], tokenizer, max_length=5).facts == {"samples": 0, "tokens": 0, "too_long": 1}
 
