@@ -23,8 +23,8 @@ PASSAGES = {
     ),
     "planting garlic": (
         "Garlic goes into the ground in October, after the tomatoes are out. I break the bulbs on the day, never "
-        "before, and push each clove in with its tip up, a hand apart. Over the winter it does nothing that you can see. In "
-        "June the lower leaves turn yellow, and that is the week to stop watering and wait."
+        "before, and push each clove in with its tip up, a hand apart. Over the winter it does nothing that you can "
+        "see. In June the lower leaves turn yellow, and that is the week to stop watering and wait."
     ),
     "repairing a bicycle tube": (
         "A puncture is found faster with water than with patience. I pump the tube until it is twice its size and turn "
