@@ -155,7 +155,7 @@ class EndpointSettings(_Settings):
     queue_limit: int = Field(16, validation_alias="MODEL_QUEUE_LIMIT", ge=0)
     """Requests that may wait for a slot; one more is refused."""
     threads: int = Field(0, validation_alias="MODEL_THREADS", ge=0)
-    """Threads of the inference engine; 0 means one per core."""
+    """Threads of the inference engine; 0 means one per core to read prompts, and one less to generate."""
 
 
 class OpikSettings(_Settings):

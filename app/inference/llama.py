@@ -29,9 +29,11 @@ class LlamaEngine:
         params.model.path = str(file)
         params.n_ctx = settings.context_tokens
         params.n_parallel = settings.slots
-        threads = settings.threads or usable_cores()
-        params.cpuparams.n_threads = threads
-        params.cpuparams_batch.n_threads = threads
+        cores = usable_cores()
+        # llama.cpp's threads wait for each other, spinning, several times a token: when something else takes one of
+        # their cores, generation on all cores of a two-core machine fell from 25 to 2 tokens/s (measured).
+        params.cpuparams.n_threads = settings.threads or max(1, cores - 1)
+        params.cpuparams_batch.n_threads = settings.threads or cores
         params.cache_ram_mib = PROMPT_CACHE_MIB
         params.fit_params = False  # would load the model twice, to fit it into a GPU's memory
         params.prefill_assistant = False
