@@ -37,6 +37,13 @@ CONTEXT_SHARE = 3 / 8
 CONTEXT_PART_TOKENS = 32
 """A longer title or heading is shortened in the context."""
 
+PARAGRAPHS = re.compile(r"(?<=\n)(?=[ \t]*\n)")
+ITEMS = re.compile(r"(?<=\n)(?=[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t])")
+SENTENCES = re.compile(r"(?<=[.!?…。！？])(?=\s)|(?<=[.!?…][\"”’')\]*_])(?=\s)|(?<=[。！？])")
+LINES = re.compile(r"(?<=\n)")
+WORDS = re.compile(r"(?<=\s)(?=\S)")
+LINE_BLOCK = re.compile(r"\s*(?:```|~~~|\|)|(?:\t| {4})")
+
 
 class Heading(NamedTuple):
     level: int
@@ -194,31 +201,54 @@ def _pack(section: Section, sizes: _Sizes) -> Iterator[Piece]:
             return
         if path[-1] != own.text:
             blocks = [f"{own.source}\n\n", *blocks]
-    if not blocks:
-        return
     room = sizes.room(path)
-    parts = [part for block in blocks for part in _cut(block, sizes, room)]
-    counts = [sizes.count(part) for part in parts]
-    even = sum(counts) / math.ceil(sum(counts) / room) if sum(counts) else 0
-    current, used = "", 0
-    for part, count in zip(parts, counts, strict=True):
-        if current and (used + count > room or used >= even):
-            yield Piece(path, leads, current)
-            current, used = "", 0
-        current, used = current + part, used + count
-    yield Piece(path, leads, current)
+    units = [unit for block in blocks for unit in _cut(block, sizes, room, _boundaries(block))]
+    for text in _evenly(units, sizes, room):
+        yield Piece(path, leads, text)
 
 
-def _cut(text: str, sizes: _Sizes, room: int) -> list[str]:
-    """The text whole if it fits, else parts of about even size that join to it again."""
-    from semantic_text_splitter import MarkdownSplitter, TextSplitter
+def _evenly(units: Sequence[str], sizes: _Sizes, room: int) -> Iterator[str]:
+    """The units joined, in order, into as few texts as hold them, none above `room` unless one unit alone is."""
+    counts = [sizes.count(unit) for unit in units]
+    even = sum(counts) / math.ceil(sum(counts) / room) if any(counts) else 0
+    text, used = "", 0
+    for unit, count in zip(units, counts, strict=True):
+        if text and (used + count > room or used >= even > 0):
+            yield text
+            text, used = "", 0
+        text, used = text + unit, used + count
+    if text:
+        yield text
 
-    count = sizes.count(text)
-    if count <= room:
-        return [text]
-    splitter = TextSplitter if text.lstrip().startswith(("```", "~~~")) else MarkdownSplitter
-    even = min(room, math.ceil(count / math.ceil(count / room)))
-    return splitter.from_callback(sizes.count, (even, room), trim=False).chunks(text)
+
+def _boundaries(block: str) -> Sequence[re.Pattern[str]]:
+    """Where a block may be cut, best first. In code and tables a line is a unit; elsewhere a sentence is."""
+    return (LINES, WORDS) if LINE_BLOCK.match(block) else (PARAGRAPHS, ITEMS, SENTENCES, LINES, WORDS)
+
+
+def _cut(text: str, sizes: _Sizes, room: int, boundaries: Sequence[re.Pattern[str]]) -> Iterator[str]:
+    """The text whole if it fits, else its parts at the best boundary, cut further where they do not fit either."""
+    if sizes.count(text) <= room:
+        yield text
+        return
+    for depth, boundary in enumerate(boundaries, start=1):
+        parts = boundary.split(text)
+        if len(parts) > 1:
+            for part in parts:
+                yield from _cut(part, sizes, room, boundaries[depth:])
+            return
+    yield from _slices(text, sizes, room)
+
+
+def _slices(word: str, sizes: _Sizes, room: int) -> Iterator[str]:
+    """A text without any boundary, such as encoded data, in parts that fit."""
+    start = 0
+    while start < len(word):
+        length = 2 * room
+        while length > 1 and sizes.count(word[start : start + length]) > room:
+            length = length * 3 // 4
+        yield word[start : start + length]
+        start += length
 
 
 def _join_small(pieces: Iterable[Piece], sizes: _Sizes) -> list[Piece]:
@@ -255,7 +285,8 @@ def _cut_to_fit(piece: Piece, sizes: _Sizes) -> Iterator[Piece]:
     if sizes.fits(piece.path, text):
         yield piece._replace(text=text)
         return
-    for part in _cut(text, sizes, min(sizes.room(piece.path), sizes.count(text) - 1) * 3 // 4):
+    room = max(1, min(sizes.room(piece.path), sizes.count(text) - 1) * 3 // 4)
+    for part in _evenly([*_cut(text, sizes, room, _boundaries(text))], sizes, room):
         yield from _cut_to_fit(piece._replace(text=part), sizes)
 
 

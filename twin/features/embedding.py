@@ -36,7 +36,8 @@ are seen by the model in pieces of 100."""
 
 WHITESPACE = re.compile(r"[ \t\r\n]+")
 KNOWN_WORDS = 200_000
-"""Words whose token counts are remembered, at most."""
+KNOWN_WORD_CHARS = 40
+"""At most so many words have their token counts remembered, none of them longer than this."""
 
 
 class Embedder(Protocol):
@@ -215,6 +216,8 @@ class SentenceEmbedder:
         count = self._known_words.get(word)
         if count is None:
             count = self._encoded_length(word) - self._specials
+            if len(word) > KNOWN_WORD_CHARS:
+                return count
             if len(self._known_words) >= KNOWN_WORDS:
                 self._known_words.clear()
             self._known_words[word] = count

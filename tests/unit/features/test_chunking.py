@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -17,15 +18,8 @@ EMBEDDER = embedding.load(read(EmbeddingSettings))
 
 
 def document(content: str, title: str = "A title", **fields: Any) -> CleanedDocument:
-    described = {
-        "id": "doc",
-        "url": "https://a.example/1",
-        "source_id": "s",
-        "author": "Ada",
-        "raw_hash": "h",
-        **fields,
-    }
-    return CleanedDocument(title=title, content=content, **described)
+    described: dict[str, Any] = {"id": "doc", "url": "https://a.example/1", "author": "Ada", **fields}
+    return CleanedDocument(title=title, content=content, source_id="s", raw_hash="h", **described)
 
 
 def split(content: str, title: str = "A title", **fields: Any) -> list[Chunk]:
@@ -56,7 +50,7 @@ def continued(line: str, texts: list[str]) -> bool:
     return not line
 
 
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Zs"], exclude_characters="\r\n"), min_size=1, max_size=12)
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Zs"], exclude_characters="\r\n\0"), min_size=1, max_size=12)
 BLOCKS = st.one_of(
     st.lists(WORDS, min_size=1, max_size=60).map(" ".join),
     st.builds(lambda level, words: f"{'#' * level} {' '.join(words)}", st.integers(1, 6), st.lists(WORDS, max_size=12)),
@@ -164,6 +158,23 @@ def test_a_word_of_ten_thousand_characters_is_cut_not_hidden():
     chunks = split("x" * 10_000)
     assert "".join(chunk.text for chunk in chunks) == "x" * 10_000
     assert len(chunks) > 10
+
+
+def test_the_time_for_a_text_without_boundaries_grows_with_its_length():
+    def seconds(characters: int) -> float:
+        started = time.process_time()
+        split("ab1" * (characters // 3))
+        return time.process_time() - started
+
+    seconds(3_000)
+    assert seconds(24_000) < 20 * seconds(6_000)
+
+
+def test_a_table_is_cut_between_rows():
+    rows = [f"| row {number} | Some. Words with. Full stops. |" for number in range(60)]
+    chunks = split("\n".join(["| a | b |", "|---|---|", *rows]))
+    assert len(chunks) > 1
+    assert [line for chunk in chunks for line in chunk.text.splitlines()][2:] == rows
 
 
 def test_a_heading_longer_than_the_model_is_shortened_in_the_path_and_kept_in_the_text():

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from twin.errors import SettingsError
@@ -29,6 +29,7 @@ def test_the_packaged_model_is_all_minilm():
     assert (EMBEDDER.name, EMBEDDER.dimensions, EMBEDDER.max_tokens) == (embedding.DEFAULT_MODEL, 384, 256)
 
 
+@settings(deadline=None)
 @given(st.text())
 @example("Hello,   wörld!\n\n\ttabs [SEP] 日本語 x\x1cy e\u0301 ﬁ")
 @example("a" * 99 + " " + "b" * 350)
@@ -44,6 +45,7 @@ def test_a_word_too_long_for_the_tokenizer_is_counted_in_pieces():
     assert EMBEDDER.count_tokens("x" * 10_000) > 1_000
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=3_000))
 @example("word " * 5_000)
 @example("x" * 10_000)

@@ -49,7 +49,7 @@ BATCH_POINTS = 256
 RRF_K = 2
 """Reciprocal rank fusion (Cormack and others, SIGIR 2009) scores a passage 1 / (k + rank) in each ranking, the first
 rank being 0, and adds them up: 1.0 is first in both. A small k favours first places. MRR@10 measured on XQuAD:
- 0.968 at 2, 0.961 at 10, 0.960 at 60; 0.929 without BM25."""
+0.968 at 2, 0.961 at 10, 0.960 at 60; 0.929 without BM25."""
 
 VERSION = "1"
 """Changes when the same chunks would be stored differently; part of every stored schema."""
