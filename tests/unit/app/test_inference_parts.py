@@ -1,6 +1,8 @@
 """The model container without its models: the schema, stop texts, and what a folder holds."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,12 @@ def test_a_manifest_that_does_not_fit_is_an_error(tmp_path: Path, manifest: obje
 def test_a_folder_without_a_model_is_an_error_that_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"\.gguf file.*config\.json"):
         find_model(tmp_path)
+
+
+def test_importing_the_container_and_its_engines_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, app.inference.__main__, app.inference.llama, app.inference.torch_engine, twin.serving.host\n"
+        "print(sorted({'torch', 'transformers', 'xllamacpp', 'numpy', 'dagster'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
