@@ -7,8 +7,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from twin.errors import GenerationInterrupted
 from twin.rag import prompts
+from twin.rag.markers import MarkerFilter
 from twin.rag.messages import Event, Found, Token
 from twin.rag.retrieval import best_author, relevant
 
@@ -161,21 +164,26 @@ def milliseconds_since(started: float) -> float:
 
 
 async def _stream(stream: AsyncGenerator[Delta], draft: Draft, emit: Callable[[Event], None]) -> None:
-    """Takes every delta into the draft; notes when the first text came."""
+    """Takes every delta into the draft, without the citation marks that models make up."""
     started = time.perf_counter()
-    async with contextlib.aclosing(stream) as deltas:
-        async for delta in deltas:
-            if delta.text:
-                draft.timings.setdefault("time_to_first_token", milliseconds_since(started))
-                draft.pieces.append(delta.text)
-                emit(Token(text=delta.text))
-            if delta.usage:
-                draft.usage = {
-                    "prompt_tokens": delta.usage.prompt_tokens,
-                    "completion_tokens": delta.usage.completion_tokens,
-                }
-            draft.finish_reason = delta.finish_reason or draft.finish_reason
-            draft.model_version = delta.model or draft.model_version
+    marks = MarkerFilter()
+
+    def say(text: str) -> None:
+        if text:
+            draft.timings.setdefault("time_to_first_token", milliseconds_since(started))
+            draft.pieces.append(text)
+            emit(Token(text=text))
+
+    try:
+        async with contextlib.aclosing(stream) as deltas:
+            async for delta in deltas:
+                say(marks.feed(delta.text))
+                if delta.usage:
+                    draft.usage = msgspec.to_builtins(delta.usage)
+                draft.finish_reason = delta.finish_reason or draft.finish_reason
+                draft.model_version = delta.model or draft.model_version
+    finally:
+        say(marks.flush())  # also what came before an interruption was said
 
 
 def _decline(draft: Draft, emit: Callable[[Event], None]) -> None:

@@ -244,7 +244,8 @@ def test_a_stream_gives_sources_then_tokens_then_the_whole_answer() -> None:
     events = stream(World())
     assert isinstance(events[0], Found)
     assert events[0].sources[0].number == 1
-    assert [event.text for event in events[1:-1] if isinstance(event, Token)] == PIECES
+    assert "".join(event.text for event in events[1:-1] if isinstance(event, Token)) == "".join(PIECES)
+    assert len(events) > 3
     assert isinstance(events[-1], Finished)
     assert events[-1].answer.answer == "".join(PIECES)
 
@@ -346,6 +347,11 @@ def test_a_bug_tells_the_reader_nothing_of_the_inside() -> None:
     assert last.type == "InternalError"
     assert "secret" not in last.message
     assert "secret path" in (world.stored[0].error or "")
+
+
+def test_citation_marks_that_the_model_makes_up_are_not_shown() -> None:
+    world = World(model=Model(pieces=["[", "2]", " Chunks follow", " the headings [3", "]."]))
+    assert ask(world).answer == "Chunks follow the headings."
 
 
 def test_a_model_that_says_nothing_is_an_error_not_an_empty_answer() -> None:
