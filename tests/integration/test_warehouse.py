@@ -217,6 +217,42 @@ def test_cleaned_documents_are_replaced_removed_and_canonical_unless_asked_for(w
     assert set(warehouse.cleaned_inputs()) == {copy.id, edited.id}
 
 
+def test_copies_are_linked_and_unlinked(warehouse: Warehouse) -> None:
+    original, copy, other = (a_document(name) for name in ("original", "copy", "other"))
+    documents = [a_cleaned(document, text_hash=f"text of {document.title}") for document in (original, copy, other)]
+    warehouse.write_cleaned((document, "input") for document in documents)
+    before = warehouse.data_version("cleaned_documents")
+    assert set(warehouse.cleaned_texts()) == {
+        (document.id, document.text_hash, None, document.url) for document in documents
+    }
+    assert warehouse.mark_duplicates({copy.id: original.id}) == 1
+    assert warehouse.mark_duplicates({copy.id: original.id}) == 0
+    assert set(warehouse.cleaned_fingerprints()) == {original.id, other.id}
+    assert [document.duplicate_of for document in warehouse.cleaned([copy.id])] == [original.id]
+    assert warehouse.mark_duplicates({other.id: original.id}) == 2
+    assert set(warehouse.cleaned_fingerprints()) == {original.id, copy.id}
+    assert warehouse.mark_duplicates({}) == 1
+    assert warehouse.data_version("cleaned_documents") == before
+
+
+def test_fingerprints_are_answered_without_reading_a_document(warehouse: Warehouse) -> None:
+    documents = [a_document(str(number)) for number in range(20)]
+    warehouse.observe(SOURCE, documents, complete=True)
+    warehouse.write_cleaned((a_cleaned(document, text_hash="t"), "input") for document in documents)
+    database = warehouse._connection.database
+    database.command({"profile": 2})
+    for ask in (
+        warehouse.fingerprints,
+        warehouse.cleaned_fingerprints,
+        warehouse.cleaned_inputs,
+        lambda: dict.fromkeys(warehouse.cleaned_texts()),
+    ):
+        assert len(ask()) == 20
+    database.command({"profile": 0})
+    queries = list(database["system.profile"].find({"op": "query"}))
+    assert [(query["nreturned"], query["docsExamined"]) for query in queries] == [(20, 0)] * 4
+
+
 def test_sources_are_remembered_and_forgotten_with_their_documents(warehouse: Warehouse) -> None:
     warehouse.add_source(SOURCE)
     warehouse.add_source(SOURCE)

@@ -28,8 +28,8 @@ PROMPT_VERSION = "1"
 PASSAGE_WORDS = 100
 """The beginning of a passage that the writer sees; a small model loses the topic in a longer one."""
 MAX_TOKENS = 32
-TEMPERATURES = (0.0, 0.7)
-"""One attempt each. The second is made when what came of the first cannot be used."""
+TEMPERATURES = (0.0, 0.7, 0.9)
+"""One attempt each; another is made only when what came of the ones before cannot be used."""
 PARALLEL = 2
 
 SYSTEM = "You are a reader who asks one short question."

@@ -28,6 +28,8 @@ PAGE = 100
 """Documents read or written at a time."""
 LIVE: dict[str, Any] = {"live": True}
 CANONICAL: dict[str, Any] = {"canonical": True}
+WITH_COPIES: dict[str, Any] = {"canonical": {"$in": [True, False]}}
+"""Every cleaned document, in a form that an index answers; an empty condition would read them all."""
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -121,7 +123,7 @@ class Warehouse:
 
     def cleaned_inputs(self) -> dict[str, str]:
         """The fingerprint that each document was cleaned from, by id; copies included."""
-        return dict(self._pairs("cleaned_documents", {}, "input"))
+        return dict(self._pairs("cleaned_documents", WITH_COPIES, "input"))
 
     def write_cleaned(self, documents: Iterable[tuple[CleanedDocument, str]]) -> None:
         """Stores cleaned documents, each with the fingerprint of what it was cleaned from, replacing earlier ones."""
@@ -146,7 +148,7 @@ class Warehouse:
         """Id, `text_hash`, publication and URL of every cleaned document: what tells copies apart, without the text."""
         fields = {"text_hash": 1, "published_at": 1, "url": 1}
         with self._connection.reaching():
-            for row in self._database["cleaned_documents"].find({}, fields):
+            for row in self._database["cleaned_documents"].find(WITH_COPIES, fields):
                 yield row["_id"], row.get("text_hash", ""), row.get("published_at"), row["url"]
 
     def mark_duplicates(self, copies: Mapping[str, str]) -> int:
@@ -246,8 +248,8 @@ class Warehouse:
         raw.create_index([("live", 1), ("_id", 1), ("hash", 1)])
         raw.create_index([("live", 1), ("author", 1)])
         raw.create_index([("source_id", 1), ("live", 1), ("_id", 1), ("url", 1)])
-        cleaned.create_index([("canonical", 1), ("_id", 1), ("hash", 1)])
-        cleaned.create_index([("_id", 1), ("input", 1)])
+        cleaned.create_index([("canonical", 1), ("_id", 1), ("hash", 1), ("input", 1)])
+        cleaned.create_index([("canonical", 1), ("text_hash", 1), ("published_at", 1), ("url", 1), ("_id", 1)])
         self._database["interactions"].create_index([("created_at", 1), ("_id", 1)])
         self._indexed = True
 
