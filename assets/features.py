@@ -1,6 +1,9 @@
 """Passages, their vectors, and the index that answers from them."""
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -14,6 +17,7 @@ from twin.records import Chunk, EmbeddedChunk
 __all__ = ["ASSETS", "CHECKS", "chunks", "embeddings", "vector_index"]
 
 GROUP = "features"
+TOLD_EVERY_SECONDS = 3.0
 
 
 @dg.asset(deps=[cleaned_documents], group_name=GROUP, kinds={"parquet"}, owners=[OWNER], code_version=chunking.VERSION)
@@ -122,12 +126,20 @@ def index_is_complete(artifacts: ArtifactsResource, vector_index: VectorIndexRes
     )
 
 
-def _progress(context: dg.AssetExecutionContext):
-    """Tells the log of finished shards while there is something to wait for."""
-    return lambda done, todo: context.log.info(f"{done} of {todo} documents") if todo else None
+def _progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:
+    """Tells the log how far the work is, every few seconds."""
+    told = time.monotonic()
+
+    def tell(done: int, todo: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TOLD_EVERY_SECONDS:
+            told = time.monotonic()
+            context.log.info(f"{done} of {todo} documents")
+
+    return tell
 
 
-def _result(report: SyncReport, seconds: float, **more: object) -> dg.MaterializeResult:
+def _result(report: SyncReport, seconds: float, **more: Any) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=dg.DataVersion(report.data_version),
         metadata={

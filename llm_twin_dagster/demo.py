@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from llm_twin_dagster.cli.output import fail, log, out, print_table, step_line
+from llm_twin_dagster.cli.output import fail, log, out, print_table, quiet_line, step_line
 from llm_twin_dagster.cli.questions import STACK, post, print_answer
 from llm_twin_dagster.report import rows
 from llm_twin_dagster.runs import RunOutcome, run_job
@@ -31,7 +31,7 @@ def run_demo(locations: list[str], author: str | None, question: str | None) -> 
     began = time.monotonic()
     home = Home.from_settings()
     _print_caps(home)
-    with borrow(home, STACK, step_line) as urls:
+    with borrow(home, STACK, quiet_line) as urls:
         outcome = run_job(home, "everything", _config(locations, author), on_line=step_line)
         if not outcome.success:
             _finish(outcome, began)

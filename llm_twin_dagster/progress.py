@@ -32,7 +32,7 @@ class _Handler(logging.Handler):
         step = (meta.get("step_key") if isinstance(meta, dict) else getattr(meta, "step_key", None)) or "run"
         event = meta.get("dagster_event") if isinstance(meta, dict) else getattr(meta, "dagster_event", None)
         text = TOLD.get(event.event_type_value) if event is not None else _message(meta, record)
-        if text is None:
+        if text is None or text.startswith("Dependencies for step"):  # the failed step itself has been told
             return
         listener = _listener.get()
         if listener is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from llm_twin_dagster import services
+from twin import errors
 from twin.home import Home
 
 __all__ = ["JOBS", "MadeAsset", "RunOutcome", "run_job"]
@@ -54,18 +56,32 @@ def run_job(home: Home, name: str, run_config: dict | None = None, *, on_line: O
     services.prepare_dagster_home(home)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     job = defs().resolve_job_def(name)
-    with dg.DagsterInstance.get() as instance, listening(on_line):
+    with dg.DagsterInstance.get() as instance, listening(on_line), _interruptible():
         result = job.execute_in_process(
             instance=instance,
             run_config={**(run_config or {}), "loggers": {"console": {"config": {}}}},
             raise_on_error=False,
         )
-    return _outcome(result, [key.to_user_string() for key in job.asset_layer.executable_asset_keys])
+    selected = job.asset_layer.executable_asset_keys
+    ordered = [key for key in job.asset_layer.asset_graph.toposorted_asset_keys if key in selected]
+    return _outcome(result, [key.to_user_string() for key in ordered])
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Dagster turns Ctrl-C into an exception of its own; commands know only Python's."""
+    from dagster import DagsterExecutionInterruptedError
+
+    try:
+        yield
+    except DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
 
 
 def _outcome(result: Any, names: list[str]) -> RunOutcome:
     assets = {name: MadeAsset(name) for name in names}
     failed_checks, error = [], None
+    interrupted = "DagsterExecutionInterruptedError"
     for event in result.all_events:
         if event.is_step_success and event.step_key in assets:
             made = assets[event.step_key]
@@ -74,6 +90,8 @@ def _outcome(result: Any, names: list[str]) -> RunOutcome:
         elif event.is_step_failure:
             if event.step_key in assets:
                 assets[event.step_key].status = "failed"
+            if interrupted in str(event.step_failure_data.error):
+                raise KeyboardInterrupt
             error = error or _first_cause(event.step_failure_data.error)
         elif event.is_step_materialization:
             materialization = event.step_materialization_data.materialization
@@ -88,7 +106,7 @@ def _outcome(result: Any, names: list[str]) -> RunOutcome:
 
 
 def _first_cause(error: Any) -> str:
-    """The message of the innermost cause: what the user can act on."""
-    while error.cause is not None:
+    """What the user can act on: the message of our own error in the chain, else that of the innermost cause."""
+    while error.cause is not None and error.cls_name not in errors.__all__:
         error = error.cause
-    return error.message.strip()
+    return error.message.strip().removeprefix(f"twin.errors.{error.cls_name}: ")

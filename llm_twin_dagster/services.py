@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 OPIK_PATH = "/opik/api"
 COMET_PATH = "/comet/"
 READY_SECONDS = 120.0
-LOCAL_KEY = "local"
+LOCAL_KEY = "local-console-key"
 """The stand-ins take any key; the SDKs want one."""
 
 LogLine = Callable[[str, str], None]

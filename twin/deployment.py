@@ -56,6 +56,9 @@ NEEDS_SETTING = {
 }
 """What a deployment cannot default to something embedded."""
 
+BATCH_TIMEOUT_SECONDS = 600.0
+"""Nobody waits for a batch's single answers, and a busy machine takes its time."""
+
 
 class InstructionModel(NamedTuple):
     """A language model to be run for the length of a block."""
@@ -108,8 +111,8 @@ class Deployment:
 
         comet = read(CometSettings)
         url = comet.url or self._console("the model registry", RegistryUnavailable) + "/comet/"
-        key = comet.api_key.get_secret_value() if comet.api_key else "local"
-        return CometRegistry(url, key, comet.workspace)
+        key = comet.api_key.get_secret_value() if comet.api_key else "local-console-key"
+        return CometRegistry(url, key, comet.workspace, project=comet.project)
 
     @cached_property
     def tracer(self) -> Tracer:
@@ -153,7 +156,8 @@ class Deployment:
             client = ChatClient(settings.writer_url, model=settings.writer_model, api_key=key)
             return InstructionModel(settings.writer_model or settings.writer_url, nullcontext(client))
         base = self.base_model()
-        return InstructionModel(base.name, model_process(base.gguf or base.folder, settings=endpoint))
+        patient = endpoint.model_copy(update={"timeout_seconds": BATCH_TIMEOUT_SECONDS})
+        return InstructionModel(base.name, model_process(base.gguf or base.folder, settings=patient))
 
     def chat_client(self) -> ChatClient:
         """The client of the deployed model as it is now.

@@ -15,6 +15,7 @@ import threading
 from types import FrameType
 
 GRACE_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1
 
 
 def signal_group(child: subprocess.Popen, number: int) -> None:
@@ -25,9 +26,18 @@ def signal_group(child: subprocess.Popen, number: int) -> None:
         return
 
 
+def tie_to_guard() -> None:
+    """Where the kernel can (Linux), the command dies even when the guard itself is killed. The thread that starts it is
+    the guard's main one, so the signal means the guard's end and nothing else."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> int:
     """Runs the command in a process group of its own and returns its exit code."""
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+    tie = tie_to_guard if sys.platform == "linux" else None
+    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=tie)
 
     def forward(number: int, _frame: FrameType | None) -> None:
         signal_group(child, number)

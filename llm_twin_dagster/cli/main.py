@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from llm_twin_dagster.cli import endpoint, models, questions, sources
-from llm_twin_dagster.cli.output import Json, explained, fail, log, out, prepare, print_json, print_table, step_line
+from llm_twin_dagster.cli.output import (
+    Json,
+    explained,
+    fail,
+    log,
+    out,
+    prepare,
+    print_json,
+    print_table,
+    quiet_line,
+    step_line,
+)
 
 __all__ = ["app"]
 
@@ -57,7 +68,7 @@ def up() -> None:
 
     home = Home.from_settings()
     Deployment(home).check()
-    with Stack(home, services.needed(), step_line) as stack:
+    with Stack(home, services.needed(), _service_line) as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stack.request_stop())
         print_table(
@@ -72,6 +83,12 @@ def up() -> None:
         )
         stack.watch()
         log.print("stopping")
+
+
+def _service_line(name: str, line: str) -> None:
+    """Every service's log but mongod's, which is JSON for machines and in TWIN_HOME/logs."""
+    if name != "mongod":
+        step_line(name, line)
 
 
 @app.command()
@@ -89,7 +106,7 @@ def down() -> None:
 @explained
 def materialize(
     selection: Annotated[str, typer.Argument(help="Everything, or a job: ingest, train, deploy.")] = "everything",
-    force: Annotated[bool, typer.Option(help="Train even when nothing changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train even when nothing changed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Materialize assets: everything, or those of one job. Ends with what was made."""
@@ -103,7 +120,7 @@ def materialize(
         raise UnknownName(f"There is no job {selection!r}. The jobs are: {', '.join(JOBS)}.")
     home = Home.from_settings()
     config = {"ops": {"fine_tuned_model": {"config": {"force": True}}}} if force else None
-    with borrow(home, ["mongod", "console", "endpoint"], step_line if not as_json else lambda *_: None):
+    with borrow(home, ["mongod", "console", "endpoint"], quiet_line if not as_json else lambda *_: None):
         outcome = run_job(home, selection, config, on_line=None if as_json else step_line)
     if as_json:
         print_json(outcome)

@@ -72,7 +72,9 @@ def ingest(
         list[str] | None, typer.Argument(help="Folders, files, repositories, URLs; none: all known.")
     ] = None,
     author: Author = None,
-    confirm_vanished: Annotated[bool, typer.Option(help="Believe it when most of a source is gone.")] = False,
+    confirm_vanished: Annotated[
+        bool, typer.Option("--confirm-vanished", help="Believe it when most of a source is gone.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring documents in, through to the live index. Works with or without the stack running."""

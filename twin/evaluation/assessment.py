@@ -29,6 +29,9 @@ __all__ = ["VERSION", "Assessment", "assess", "latest"]
 VERSION = "1"
 """Raise it when the same model would be scored differently."""
 
+ANSWER_SECONDS = 600.0
+"""Nobody waits for a single answer here, and a busy machine takes its time."""
+
 LATEST = "model_evaluation.latest.json"
 
 
@@ -70,7 +73,7 @@ def assess(
     texts: defaultdict[str, list[str]] = defaultdict(list)
     for sample in dataset.train:
         texts[sample.author].append(sample.answer)
-    endpoint = read(EndpointSettings)
+    endpoint = read(EndpointSettings).model_copy(update={"timeout_seconds": ANSWER_SECONDS})
     with (
         model_process(base.gguf or base.folder, settings=endpoint) as base_client,
         model_process(tuned.folder, settings=endpoint) as tuned_client,
