@@ -53,9 +53,9 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorInde
 
 
 class World:
-    """Random chunks and vectors, from one seed; and what a publication of some of them is asked for.
+    """Random chunks and vectors from one seed, and what a publication of some of them is asked for.
 
-    No two texts are about the same length, so that no two have the same BM25 score: the order of ties is the engine's own.
+    No two texts are about the same length, so no two have the same BM25 score: the order of ties is up to the engine.
     """
 
     def __init__(self, seed: int) -> None:

@@ -75,10 +75,14 @@ def test_a_staged_copy_is_the_same_bytes_and_leaves_its_base_alone(tmp_path: Pat
         folder = generations.stage(None)
         sparse = b"\0" * 200_000 + b"x" * 10 + b"\0" * 300_000
         (folder / "nested").mkdir()
-        (folder / "nested" / "big").write_bytes(sparse)
+        with (folder / "nested" / "big").open("wb") as big:
+            big.seek(200_000)
+            big.write(b"x" * 10)
+            big.truncate(len(sparse))
         name = generations.commit(Manifest(schema="s", created_at=NOW, data_version="v" * 8, points={}))
         copy = generations.stage(name)
         assert (copy / "nested" / "big").read_bytes() == sparse
+        assert (copy / "nested" / "big").stat().st_blocks * 512 < len(sparse) / 2
         (copy / "nested" / "big").write_bytes(b"changed")
     assert (generations.shard(name) / "nested" / "big").read_bytes() == sparse
 
