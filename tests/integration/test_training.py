@@ -148,7 +148,7 @@ def test_the_manifest_says_all_that_made_the_model(story: Story, base_model: Bas
     assert (manifest["dataset_version"], manifest["code_version"]) == ("d1", story.job.provenance.code_version)
     assert msgspec.convert(manifest["hyperparameters"], Recipe) == RECIPE
     assert (manifest["format"], manifest["file"]) == ("gguf", "model-q8_0.gguf")
-    assert manifest["metrics"]["loss_end"] < manifest["metrics"]["loss_start"]
+    assert manifest["metrics"]["tokens"] > 0
     files = {path.relative_to(story.model.folder).as_posix() for path in story.model.folder.rglob("*.*")}
     assert files == {*manifest["sha256"], "manifest.json"}
     assert not list(story.model.folder.rglob("model.safetensors"))  # no float32 copy beside the GGUF

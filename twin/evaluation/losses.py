@@ -5,7 +5,6 @@ A program of its own (`python -m twin.evaluation.losses JOB.json`), because torc
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import msgspec
 
 from twin.errors import PlatformError
 from twin.processes import Child
+from twin.training import compute
 from twin.training.progress import Progress, parse, report
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def measure(
             on_progress(progress)
 
     command = [sys.executable, "-m", "twin.evaluation.losses", str(job_file)]
-    env = {"OMP_NUM_THREADS": str(os.cpu_count() or 1), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    with Child("losses", command, env=env, log=work / "losses.log", on_line=on_line) as child:
+    with Child("losses", command, env=compute.environment(), log=work / "losses.log", on_line=on_line) as child:
         code = child.wait()
     if code != 0 or not output.is_file():
         raise PlatformError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +14,7 @@ import msgspec
 from twin.errors import TrainingFailed
 from twin.processes import Child
 from twin.records import content_hash
-from twin.training import VERSION
+from twin.training import VERSION, compute
 from twin.training.base import BaseModel, file_sha256
 from twin.training.progress import Progress, parse
 from twin.training.recipe import Provenance, Recipe, to_hyperparameters
@@ -195,11 +194,8 @@ def _why(job: TrainingJob, root: Path, code: int) -> str:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    cores = str(os.cpu_count() or 1)
     return {
-        "OMP_NUM_THREADS": cores,
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
+        **compute.environment(),
         "HF_DATASETS_CACHE": str(root / "cache"),
         # Toolkit variables of an outer container would lead the program to that container's channels.
         "SM_MODEL_DIR": "",

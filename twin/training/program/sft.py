@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -33,8 +34,9 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: int
     loss_start: float
+    """The mean of the first three steps: one step's loss is one sequence's."""
     loss_end: float
-    """The mean of the last three steps: one step's loss is one sequence's."""
+    """The mean of the last three."""
     tokens: int
     """Tokens processed, prompts included, over all attempts of the run."""
     seconds: float
@@ -74,8 +76,8 @@ def fine_tune(
     test_loss = trainer.evaluate()["eval_loss"] if test else None
     metrics = Metrics(
         steps=trainer.state.global_step,
-        loss_start=losses[0],
-        loss_end=sum(losses[-3:]) / len(losses[-3:]),
+        loss_start=fmean(losses[:3]),
+        loss_end=fmean(losses[-3:]),
         tokens=int(trainer.state.num_input_tokens_seen),
         seconds=pace.elapsed,
         test_loss=test_loss,
