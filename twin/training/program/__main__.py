@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from twin.errors import TrainingFailed
 from twin.records import utcnow
 from twin.training.program import export, models, samples, sft
 from twin.training.program.container import Container
@@ -49,6 +50,8 @@ def run(container: Container, stop: threading.Event) -> bool:
     recipe, provenance = from_hyperparameters(values, Recipe), from_hyperparameters(values, Provenance)
     train, test, base = container.channel("train"), container.optional_channel("test"), container.channel("base")
     train_samples, test_samples = samples.read(train), samples.read(test) if test else []
+    if not train_samples:
+        raise TrainingFailed("The train channel holds no samples: no *.jsonl file there has a line.")
     report(Progress(event="loading", detail={"base_model": provenance.base_model}))
 
     from transformers.utils import logging  # seconds, so only once the input is known to be good

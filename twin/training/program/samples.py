@@ -62,15 +62,12 @@ class PreparedSamples(msgspec.Struct, frozen=True):
 
 
 def read(channel: Path) -> list[Sample]:
-    """The samples of every `*.jsonl` file of a channel, in the order of file names.
+    """The samples of every `*.jsonl` file of a channel, in the order of file names; there may be none.
 
     Raises:
-        TrainingFailed: A line is not a sample; names file and line. Or there is no sample.
+        TrainingFailed: A line is not a sample; names file and line.
     """
-    samples = [sample for path in sorted(channel.glob("*.jsonl")) for sample in _read_file(path)]
-    if not samples:
-        raise TrainingFailed(f"The {channel.name} channel holds no samples: no *.jsonl file there has a line.")
-    return samples
+    return [sample for path in sorted(channel.glob("*.jsonl")) for sample in _read_file(path)]
 
 
 def encode(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> EncodedSample:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from twin.errors import TrainingFailed
 from twin.training.program.follower import Pace, make_follower
 from twin.training.progress import Progress, report
 
@@ -61,6 +63,9 @@ def fine_tune(
 
     Returns the model with its adapters and the run's metrics, or None when `stop_requested` became true: then a
     checkpoint of the last step is in `checkpoints`.
+
+    Raises:
+        TrainingFailed: The loss became infinite or not a number.
     """
     pace = Pace()
     follower = make_follower(pace, stop_requested, log)
@@ -73,6 +78,8 @@ def fine_tune(
         return None
     adapted = cast("PeftModel", trainer.model)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    if not all(map(math.isfinite, losses)):
+        raise TrainingFailed("The loss stopped being a number: training diverged. Lower TRAINING_LEARNING_RATE.")
     test_loss = trainer.evaluate()["eval_loss"] if test else None
     metrics = Metrics(
         steps=trainer.state.global_step,
