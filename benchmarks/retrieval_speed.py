@@ -184,10 +184,10 @@ def _print_table(result: dict[str, Any]) -> None:
             times = sized[f"{part}_ms"]
             print(f"  {part:<22}  p50 {times['p50']:7.2f} ms   p99 {times['p99']:7.2f} ms")
         print(f"  search / engine         {sized['search_to_engine']:.2f}")
-    print(
-        f"embedding {result['embedding_passages_per_s']:.1f} passages/s, chunking {result['chunking_mb_per_s']:.2f} MB/s"
-    )
-    print("quality: " + ", ".join(f"{name} {value:.3f}" for name, value in result["quality"].items()))
+    print(f"embedding                 {result['embedding_passages_per_s']:.1f} passages/s")
+    print(f"chunking                  {result['chunking_mb_per_s']:.2f} MB/s")
+    for name, value in result["quality"].items():
+        print(f"{name:<24}  {value:.3f}")
 
 
 if __name__ == "__main__":

@@ -94,14 +94,14 @@ class _Sizes:
     def __init__(self, embedder: Embedder, title: str) -> None:
         self._embedder = embedder
         self._specials = embedder.count_tokens("")
-        self._contexts: dict[tuple[str, ...], int] = {}
+        self._known: dict[str, int] = {}
         self.limit = embedder.max_tokens - self._specials
         self.context_limit = int(self.limit * CONTEXT_SHARE)
         self._part_limit = min(CONTEXT_PART_TOKENS, self.context_limit // 2)
         self.title = self._shorten(title, self._part_limit)
 
     def count(self, text: str) -> int:
-        return self._embedder.count_tokens(text) - self._specials
+        return self._whole(text) - self._specials
 
     def room(self, path: tuple[str, ...]) -> int:
         """Tokens left for the text under a title and headings."""
@@ -110,7 +110,7 @@ class _Sizes:
     def model_input(self, path: tuple[str, ...], text: str) -> int:
         """Tokens of the whole input, special tokens included."""
         context = _context(self.title, path)
-        return self._embedder.count_tokens(f"{context}\n\n{text}" if context else text)
+        return self._whole(f"{context}\n\n{text}" if context else text)
 
     def fits(self, path: tuple[str, ...], text: str) -> bool:
         return self.model_input(path, text) <= self._embedder.max_tokens
@@ -125,9 +125,12 @@ class _Sizes:
         return tuple(self._shorten(text, max(share, 1)) for text in texts)
 
     def _context(self, path: tuple[str, ...]) -> int:
-        if path not in self._contexts:
-            self._contexts[path] = self.count(_context(self.title, path))
-        return self._contexts[path]
+        return self.count(_context(self.title, path))
+
+    def _whole(self, text: str) -> int:
+        if text not in self._known:
+            self._known[text] = self._embedder.count_tokens(text)
+        return self._known[text]
 
     def _shorten(self, text: str, tokens: int) -> str:
         """The text, or as many of its first characters as leave room for an ellipsis."""
