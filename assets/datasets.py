@@ -8,6 +8,7 @@ from assets.features import chunks, vector_index
 from resources import ArtifactsResource, BaseModelResource, EmbedderResource, VectorIndexResource
 from twin import datasets
 from twin.evaluation import retrieval
+from twin.rag import prompts
 from twin.records import Chunk
 from twin.settings import TrainingSettings, read
 
@@ -22,7 +23,7 @@ LEAST_RECALL = 0.3
     group_name=GROUP,
     kinds={"json"},
     owners=[OWNER],
-    code_version=f"{datasets.VERSION}.{datasets.PROMPT_VERSION}",
+    code_version=f"{datasets.VERSION}.{datasets.PROMPT_VERSION}.{prompts.VERSION}",
 )
 def instruct_dataset(
     context: dg.AssetExecutionContext, artifacts: ArtifactsResource, base_model: BaseModelResource
@@ -90,7 +91,8 @@ def both_splits_have_samples(artifacts: ArtifactsResource) -> dg.AssetCheckResul
         passed=bool(dataset.train and dataset.test),
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"train": len(dataset.train), "test": len(dataset.test)},
-        description="More documents with prose are needed: at least two, with passages of 40 words or more.",
+        description="More documents with prose are needed, or the writer's instructions were all rejected: the asset's "
+        "metadata counts the reasons.",
     )
 
 

@@ -97,7 +97,7 @@ def vector_index(
     vector_index: VectorIndexResource,
 ) -> dg.MaterializeResult:
     """The published generation of the hybrid index (dense and BM25); readers switch to it as a whole."""
-    with stopwatch() as watch, warehouse.client.publish_lock(f"vector_index of run {context.run_id}"):
+    with stopwatch() as watch, warehouse.client.publish_lock(f"vector_index of run {context.run.run_id}"):
         report = pipeline.publish(artifacts.store, vector_index.client, embedder.model)
     context.log.info(f"generation {report.generation}: {report.added} added, {report.removed} removed")
     return dg.MaterializeResult(

@@ -63,6 +63,8 @@ def fine_tuned_model(
             on_progress=lambda progress: context.log.info(str(progress)),
         )
     context.log.info(f"{job.name} {'exists already: nothing changed' if model.reused else 'trained'}")
+    metrics = dict(model.manifest["metrics"])
+    metrics["training_seconds"] = metrics.pop("seconds")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(catalog.data_version(model)),
         metadata=counted(
@@ -72,7 +74,7 @@ def fine_tuned_model(
             dataset_version=dataset.version,
             hyperparameters=model.manifest["hyperparameters"],
             seconds=watch.seconds,
-            **model.manifest["metrics"],
+            **metrics,
         ),
     )
 

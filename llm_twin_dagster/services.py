@@ -56,7 +56,12 @@ class _Context:
 
 def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
     """The variables that let any program find the services at `urls`. What the user set is not overridden."""
-    variables = {"TWIN_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster), "HF_HUB_OFFLINE": "1"}
+    variables = {
+        "TWIN_HOME": str(home.root),
+        "DAGSTER_HOME": str(home.dagster),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     if "mongod" in urls:
         variables["MONGODB_URI"] = urls["mongod"]
     if "console" in urls and not read(OpikSettings).url:

@@ -32,6 +32,7 @@ from twin.settings import (
     OpikSettings,
     QdrantSettings,
     ReviewSettings,
+    SourceSettings,
     read,
 )
 
@@ -80,7 +81,12 @@ class Deployment:
         from twin.warehouse import Warehouse
 
         mongo = read(MongoSettings)
-        return Warehouse(self.mongo_uri(), mongo.database, timeout_seconds=mongo.timeout_seconds)
+        return Warehouse(
+            self.mongo_uri(),
+            mongo.database,
+            timeout_seconds=mongo.timeout_seconds,
+            max_vanished_share=read(SourceSettings).max_vanished_share,
+        )
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
@@ -157,7 +163,8 @@ class Deployment:
             return InstructionModel(settings.writer_model or settings.writer_url, nullcontext(client))
         base = self.base_model()
         patient = endpoint.model_copy(update={"timeout_seconds": BATCH_TIMEOUT_SECONDS})
-        return InstructionModel(base.name, model_process(base.gguf or base.folder, settings=patient))
+        name = f"{base.name}@{base.sha256[:12]}"
+        return InstructionModel(name, model_process(base.gguf or base.folder, settings=patient))
 
     def chat_client(self) -> ChatClient:
         """The client of the deployed model as it is now.

@@ -36,6 +36,7 @@ def prepare() -> None:
     for name, value in {
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait starve the other processes of a small machine
         "OPIK_SENTRY_ENABLE": "false",
         "OPIK_ANALYTICS_ENABLE": "false",
         "COMET_ERROR_TRACKING_ENABLE": "false",

@@ -1,4 +1,4 @@
-"""The whole path on a small real corpus: documents in, a reviewed and deployed model, a cited answer out; then again."""
+"""The whole path on a small real corpus: documents in, a reviewed, deployed model, a cited answer out; again."""
 
 from __future__ import annotations
 
