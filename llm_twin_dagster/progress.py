@@ -4,13 +4,13 @@ import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 import dagster as dg
 
 __all__ = ["console_logger", "listening"]
 
-_listener: ContextVar[Callable[[str, str], None] | None] = ContextVar("listener", default=None)
+_listener: Callable[[str, str], None] | None = None
+"""One for the process, not for the context: steps tell their progress from the threads that read their children."""
 
 TOLD = {"STEP_START": "started", "STEP_FAILURE": "failed", "STEP_SKIPPED": "skipped"}
 """Of Dagster's own events, these are told to a listener; what steps log themselves is told always."""
@@ -19,11 +19,12 @@ TOLD = {"STEP_START": "started", "STEP_FAILURE": "failed", "STEP_SKIPPED": "skip
 @contextmanager
 def listening(on_line: Callable[[str, str], None] | None) -> Generator[None]:
     """Sends the log lines of runs in this process to `on_line` for the length of the block."""
-    token = _listener.set(on_line)
+    global _listener
+    before, _listener = _listener, on_line
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listener = before
 
 
 class _Handler(logging.Handler):
@@ -34,9 +35,8 @@ class _Handler(logging.Handler):
         text = TOLD.get(event.event_type_value) if event is not None else _message(meta, record)
         if text is None or text.startswith("Dependencies for step"):  # the failed step itself has been told
             return
-        listener = _listener.get()
-        if listener is not None:
-            listener(step, text)
+        if _listener is not None:
+            _listener(step, text)
         else:
             sys.stderr.write(f"{record.levelname} {step}: {text}\n")
 
