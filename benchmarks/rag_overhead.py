@@ -29,6 +29,7 @@ from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
 from twin.records import Chunk, Document, Source
 from twin.settings import EmbeddingSettings, QdrantSettings, read
+from twin.standins.addresses import OPIK_PATH
 from twin.warehouse import Warehouse, mongod
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def main() -> None:
         for count in options.chunks:
             home = Home(Path(folder) / f"home-{count}")
             publish(home, count)
-            twin = environment | {"TWIN_HOME": str(home.root), "OPIK_URL_OVERRIDE": f"{console}/opik/api"}
+            twin = environment | {"TWIN_HOME": str(home.root), "OPIK_URL_OVERRIDE": console + OPIK_PATH}
             with program("app.rag", twin) as url:
                 report(count, measure(url, options.requests))
 

@@ -12,15 +12,12 @@ import yaml
 from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
 from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
+from twin.standins.addresses import COMET_PATH, LOCAL_KEY, OPIK_PATH
 
 __all__ = ["ORDER", "Running", "needed", "start"]
 
 PROJECT = Path(__file__).resolve().parent.parent
-OPIK_PATH = "/opik/api"
-COMET_PATH = "/comet/"
 READY_SECONDS = 120.0
-LOCAL_KEY = "local-console-key"
-"""The stand-ins take any key; the SDKs want one."""
 
 LogLine = Callable[[str, str], None]
 """Told each line of output: the service's name and the line."""

@@ -35,6 +35,7 @@ from twin.settings import (
     SourceSettings,
     read,
 )
+from twin.standins.addresses import COMET_PATH, LOCAL_KEY
 
 if TYPE_CHECKING:
     from twin.artifacts import ArtifactStore
@@ -116,8 +117,8 @@ class Deployment:
         from twin.registry.comet import CometRegistry
 
         comet = read(CometSettings)
-        url = comet.url or self._console("the model registry", RegistryUnavailable) + "/comet/"
-        key = comet.api_key.get_secret_value() if comet.api_key else "local-console-key"
+        url = comet.url or self._console("the model registry", RegistryUnavailable) + COMET_PATH
+        key = comet.api_key.get_secret_value() if comet.api_key else LOCAL_KEY
         return CometRegistry(url, key, comet.workspace, project=comet.project)
 
     @cached_property

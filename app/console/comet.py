@@ -21,11 +21,12 @@ from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
 from app.console.requests import Database, read_json
 from twin.errors import InputError, NotAuthorized, ReviewRequired, TwinError, UnknownName
+from twin.standins.addresses import COMET_PATH
 from twin.standins.comet import MAX_ASSET_BYTES, ExperimentStore
 
 __all__ = ["ERRORS", "REST", "answer_in_comets_shape", "millis", "needs_api_key", "route_handlers"]
 
-CLIENT_PATHS = ("/comet", "/clientlib")
+CLIENT_PATHS = (COMET_PATH, "/clientlib")
 REST = "/api/rest/v2"
 BACKEND_VERSION = "4.30.0"
 """The Comet backend whose protocol this is: new enough for metadata and review requests of model versions."""

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from app.console.requests import Database, read_json
 from twin.errors import UnknownName
 from twin.standins import opik_search
+from twin.standins.addresses import OPIK_PATH
 from twin.standins.opik import TraceStore
 from twin.standins.opik_records import (
     Project,
@@ -31,10 +32,7 @@ from twin.standins.opik_views import total_usage
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
-__all__ = ["PREFIX", "route_handlers"]
-
-PREFIX = "/opik/api"
-"""Where the API is on the console: `OPIK_URL_OVERRIDE=http://127.0.0.1:8001/opik/api`."""
+__all__ = ["route_handlers"]
 
 WORKSPACE = "default"
 NDJSON = "application/x-ndjson"
@@ -211,7 +209,7 @@ async def create_project(request: Request, database: Database) -> Response[None]
     if not name:
         raise ClientException("A project needs a name.")
     await TraceStore(database).add_projects([name])
-    return Response(None, status_code=201, headers={"Location": f"{PREFIX}/v1/private/projects/{project_id(name)}"})
+    return Response(None, status_code=201, headers={"Location": f"{OPIK_PATH}/v1/private/projects/{project_id(name)}"})
 
 
 @post("/v1/private/projects/retrieve", status_code=200)
@@ -267,7 +265,7 @@ def lines(items: list[dict[str, Any]]) -> Response[bytes]:
 
 route_handlers: list[ControllerRouterHandler] = [
     Router(
-        path=PREFIX,
+        path=OPIK_PATH,
         route_handlers=[
             ping,
             redirect,

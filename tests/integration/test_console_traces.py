@@ -14,15 +14,15 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from app.console.opik import PREFIX
 from app.console.requests import MAX_UNZIPPED_BYTES
 from app.console.server import MAX_BODY_BYTES, create_app
 from twin.processes import Child, answers, free_port, wait_until
+from twin.standins.addresses import OPIK_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-API = f"{PREFIX}/v1/private"
+API = f"{OPIK_PATH}/v1/private"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 HTML = {"accept": "text/html"}

@@ -16,7 +16,6 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
-from app.console.opik import PREFIX
 from twin import cleaning
 from twin.artifacts import ArtifactStore
 from twin.features import embedding, pipeline
@@ -26,6 +25,7 @@ from twin.processes import Child, answers, free_port, wait_until
 from twin.records import Document, Source, document_id
 from twin.serving.process import start_model
 from twin.settings import EmbeddingSettings, EndpointSettings, QdrantSettings, read
+from twin.standins.addresses import OPIK_PATH
 from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def stack(environment: dict[str, str], gguf: Path) -> Iterator[Stack]:
         running.enter_context(model)
         console = running.enter_context(program("app.console", root, environment))
         wait_until(lambda: answers(f"{model_url}/ping"), what="the model", timeout=90, child=model)
-        settings_of_twin = {"MODEL_ENDPOINT_URL": model_url, "OPIK_URL_OVERRIDE": console + PREFIX}
+        settings_of_twin = {"MODEL_ENDPOINT_URL": model_url, "OPIK_URL_OVERRIDE": console + OPIK_PATH}
         url = running.enter_context(program("app.rag", root, environment | settings_of_twin))
         yield Stack(url, console, warehouse)
 
@@ -285,7 +285,7 @@ def frail(stack: Stack, environment: dict[str, str], gguf: Path) -> Iterator[Fra
     root = Path(environment["TWIN_HOME"])
     model, model_url = start_model(gguf, settings=MODEL)
     with model:
-        nobody = f"http://127.0.0.1:{free_port()}/opik/api"
+        nobody = f"http://127.0.0.1:{free_port()}{OPIK_PATH}"
         twin = environment | {"MODEL_ENDPOINT_URL": model_url, "OPIK_URL_OVERRIDE": nobody}
         wait_until(lambda: answers(f"{model_url}/ping"), what="the model", timeout=90, child=model)
         with program("app.rag", root, twin) as url:

@@ -13,12 +13,12 @@ import httpx
 import pytest
 import uvicorn
 
-from app.console.opik import PREFIX
 from app.console.server import create_app
 from twin.monitoring import delivery
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, free_port, wait_until
 from twin.settings import OpikSettings, read
+from twin.standins.addresses import OPIK_PATH
 from twin.standins.opik import MAX_CHARACTERS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def console(mongo_uri: str, mongo_database: str) -> Iterator[Console]:
 @pytest.fixture
 def tracer(console: Console) -> Tracer:
     settings = read(OpikSettings).model_copy(update={"enabled": True, "project": "tests", "api_key": None})
-    return Tracer(settings, console.url + PREFIX)
+    return Tracer(settings, console.url + OPIK_PATH)
 
 
 def fetched(console: Console, trace_id: str) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def test_a_trace_that_the_server_refuses_is_dropped_and_holds_up_no_other(consol
 
 def test_traces_beyond_the_capacity_are_dropped_and_counted() -> None:
     settings = read(OpikSettings).model_copy(update={"enabled": True, "api_key": None})
-    sender = delivery.Delivery(settings, f"http://127.0.0.1:{free_port()}{PREFIX}", capacity=5)
+    sender = delivery.Delivery(settings, f"http://127.0.0.1:{free_port()}{OPIK_PATH}", capacity=5)
     with Tracer(settings.model_copy(update={"enabled": False}), None).trace("rag", input={}) as trace:
         pass
 
