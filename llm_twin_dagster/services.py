@@ -12,7 +12,7 @@ import yaml
 from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
 from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
-from twin.standins.addresses import COMET_PATH, LOCAL_KEY, OPIK_PATH
+from twin.standins.addresses import COMET_PATH, LOCAL_KEY
 
 __all__ = ["ORDER", "Running", "needed", "start"]
 
@@ -52,7 +52,10 @@ class _Context:
 
 
 def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
-    """The variables that let any program find the services at `urls`. What the user set is not overridden."""
+    """The variables that let any program find the services at `urls`. What the user set is not overridden.
+
+    Tracing needs none: it looks up the console in run.json before every delivery (`Deployment.opik_url`).
+    """
     variables = {
         "TWIN_HOME": str(home.root),
         "DAGSTER_HOME": str(home.dagster),
@@ -61,8 +64,6 @@ def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
     }
     if "mongod" in urls:
         variables["MONGODB_URI"] = urls["mongod"]
-    if "console" in urls and not read(OpikSettings).url:
-        variables["OPIK_URL_OVERRIDE"] = urls["console"] + OPIK_PATH
     if "console" in urls and not (read(CometSettings).url or read(CometSettings).api_key):
         variables |= {"COMET_URL_OVERRIDE": urls["console"] + COMET_PATH, "COMET_API_KEY": LOCAL_KEY}
     return variables

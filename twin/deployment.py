@@ -35,7 +35,7 @@ from twin.settings import (
     SourceSettings,
     read,
 )
-from twin.standins.addresses import COMET_PATH, LOCAL_KEY
+from twin.standins.addresses import COMET_PATH, LOCAL_KEY, OPIK_PATH
 
 if TYPE_CHECKING:
     from twin.artifacts import ArtifactStore
@@ -123,12 +123,10 @@ class Deployment:
 
     @cached_property
     def tracer(self) -> Tracer:
-        """Tracing through Opik; without a receiver it traces nothing and says so once."""
+        """Tracing through Opik, wherever it is when a trace is delivered."""
         from twin.monitoring.tracing import Tracer
 
-        settings = read(OpikSettings)
-        console = self.home.service_url("console")
-        return Tracer(settings, settings.url or (f"{console}/opik/api" if console else None))
+        return Tracer(read(OpikSettings), self.opik_url)
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -203,6 +201,13 @@ class Deployment:
                 "Start it with `make up`, or set MONGODB_URI."
             )
         return running
+
+    def opik_url(self) -> str | None:
+        """Opik's API as it is now: `OPIK_URL_OVERRIDE`, else the running console's receiver, if there is one."""
+        if url := read(OpikSettings).url:
+            return url
+        console = self.home.service_url("console")
+        return console + OPIK_PATH if console else None
 
     def check(self) -> None:
         """Checks that the settings suffice for this deployment.

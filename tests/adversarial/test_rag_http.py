@@ -136,7 +136,7 @@ def app(mongo_uri: str, database: str, tmp_path_factory: pytest.TempPathFactory)
             retriever=Retriever(AnyVector, lambda: index),
             model=lambda: client,
             authors=Authors(interactions.authors),
-            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), None),
+            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None),
             store=interactions.record,
             settings=read(RagSettings),
             warm=lambda: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import statistics
 import threading
 import time
@@ -14,6 +15,8 @@ import pytest
 import uvicorn
 
 from app.console.server import create_app
+from twin.deployment import Deployment
+from twin.home import Home, RunState, ServiceState
 from twin.monitoring import delivery
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, free_port, wait_until
@@ -22,7 +25,8 @@ from twin.standins.addresses import OPIK_PATH
 from twin.standins.opik import MAX_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
 
 class Console:
@@ -56,7 +60,7 @@ def console(mongo_uri: str, mongo_database: str) -> Iterator[Console]:
 @pytest.fixture
 def tracer(console: Console) -> Tracer:
     settings = read(OpikSettings).model_copy(update={"enabled": True, "project": "tests", "api_key": None})
-    return Tracer(settings, console.url + OPIK_PATH)
+    return Tracer(settings, lambda: console.url + OPIK_PATH)
 
 
 def fetched(console: Console, trace_id: str) -> dict[str, Any]:
@@ -170,6 +174,35 @@ def test_with_the_console_down_requests_are_fast_and_traces_arrive_when_it_is_ba
     assert [fetched(console, key)["trace"]["input"]["question"] for key in ids] == [f"question {n}" for n in range(50)]
 
 
+def test_a_console_that_comes_up_later_or_elsewhere_gets_the_traces(
+    mongo_uri: str, mongo_database: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_TRACING", "true")
+    monkeypatch.delenv("OPIK_URL_OVERRIDE", raising=False)
+    tracer = Deployment(Home(home)).tracer
+    early = answered(tracer, "nobody runs yet")
+    assert not tracer.flush(0.5)
+
+    first, second = Console(mongo_uri, mongo_database), Console(mongo_uri, mongo_database)
+    with started(first, home):
+        assert tracer.flush(20)
+        assert fetched(first, early)["trace"]["input"] == {"question": "nobody runs yet"}
+    with started(second, home):
+        late = answered(tracer, "it moved")
+        assert tracer.flush(20)
+        assert fetched(second, late)["trace"]["input"] == {"question": "it moved"}
+
+
+@contextlib.contextmanager
+def started(console: Console, home: Path) -> Generator[None]:
+    """A console that runs as the stack of a home."""
+    console.start()
+    service = ServiceState(url=console.url, pid=os.getpid())
+    Home(home).write_run_state(RunState(pid=os.getpid(), services={"console": service}))
+    yield
+    console.stop()
+
+
 def test_a_trace_that_the_server_refuses_is_dropped_and_holds_up_no_other(console: Console, tracer: Tracer) -> None:
     before = answered(tracer, "before")
     with tracer.trace("rag", input={"question": "x" * (MAX_CHARACTERS + 1)}) as refused:
@@ -184,8 +217,9 @@ def test_a_trace_that_the_server_refuses_is_dropped_and_holds_up_no_other(consol
 
 def test_traces_beyond_the_capacity_are_dropped_and_counted() -> None:
     settings = read(OpikSettings).model_copy(update={"enabled": True, "api_key": None})
-    sender = delivery.Delivery(settings, f"http://127.0.0.1:{free_port()}{OPIK_PATH}", capacity=5)
-    with Tracer(settings.model_copy(update={"enabled": False}), None).trace("rag", input={}) as trace:
+    nobody = f"http://127.0.0.1:{free_port()}{OPIK_PATH}"
+    sender = delivery.Delivery(settings, lambda: nobody, capacity=5)
+    with Tracer(settings.model_copy(update={"enabled": False}), lambda: None).trace("rag", input={}) as trace:
         pass
 
     for _ in range(20):

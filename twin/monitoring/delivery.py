@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opik import Opik
 
@@ -54,11 +54,17 @@ RETRY_SECONDS = 1.0
 
 
 class Delivery:
-    """A bounded queue of finished traces and the thread that sends them."""
+    """A bounded queue of finished traces and the thread that sends them.
 
-    def __init__(self, settings: OpikSettings, url: str, *, capacity: int = CAPACITY) -> None:
+    `address` gives the URL of Opik's API as it is now, or None while there is none. It is asked before every delivery,
+    so the server may come up later, and come back elsewhere.
+    """
+
+    def __init__(self, settings: OpikSettings, address: Callable[[], str | None], *, capacity: int = CAPACITY) -> None:
         self._settings = settings
-        self._url = url.rstrip("/") + "/"
+        self._address = address
+        self._client: tuple[str, Opik] | None = None
+        """The SDK's client of the server that answered last, and that server's URL."""
         self._waiting: queue.Queue[Span] = queue.Queue(capacity)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -92,13 +98,13 @@ class Delivery:
 
     def _run(self) -> None:
         """Sends traces in the order in which they ended, for as long as the process lives."""
-        client = self._load()
+        loaded = load_sdk()
         while True:
             traces = self._next()
-            if client is None:
-                self._drop(len(traces), "the Opik SDK could not be loaded")
+            if loaded:
+                self._deliver(traces)
             else:
-                self._deliver(client, traces)
+                self._drop(len(traces), "the Opik SDK could not be loaded")
             for _ in traces:
                 self._waiting.task_done()
 
@@ -110,13 +116,12 @@ class Delivery:
                 traces.append(self._waiting.get_nowait())
         return traces
 
-    def _deliver(self, client: Opik, traces: list[Span]) -> None:
+    def _deliver(self, traces: list[Span]) -> None:
         """Sends until the server has taken the traces; one that it does not take does not hold up the others."""
         problem = "never sent"
         for _ in range(MAX_ATTEMPTS):
-            self._wait_for_server()
             try:
-                send(client, self._settings.project, traces)
+                send(self._client_of(self._answering()), self._settings.project, traces)
             except Exception as error:  # noqa: BLE001 - sorted here; this thread must outlive whatever it is given
                 problem = f"{type(error).__name__}: {getattr(error, 'body', None) or error}"
                 if not is_passing(error):
@@ -129,49 +134,65 @@ class Delivery:
             self._drop(1, problem)
             return
         for trace in traces:
-            self._deliver(client, [trace])
+            self._deliver([trace])
 
-    def _load(self) -> Opik | None:
-        """The SDK's client, or None with the reason logged."""
-        for name, value in SDK_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        try:
-            from opik import Opik
-
-            key = self._settings.api_key
-            return Opik(
-                project_name=self._settings.project,
-                workspace=self._settings.workspace,
-                host=self._url,
-                api_key=key.get_secret_value() if key else None,
-                _show_misconfiguration_message=False,
-            )
-        except Exception:
-            logger.exception("The Opik SDK could not be loaded, so nothing is traced")
-            return None
-
-    def _wait_for_server(self) -> None:
-        """Returns when the server answers. The silence is logged when it begins and when it ends."""
-        while (problem := self._ping()) is not None:
+    def _answering(self) -> str:
+        """The URL of the server, once it answers. The silence is logged when it begins and when it ends."""
+        while problem := silence(url := self._address() or ""):
             if not self._silent:
-                logger.warning("Opik at %s does not answer (%s); up to %d traces wait.", self._url, problem, CAPACITY)
+                logger.warning("%s; up to %d traces wait.", problem, CAPACITY)
             self._silent = True
             time.sleep(RETRY_SECONDS)
         if self._silent:
-            logger.warning("Opik at %s answers again; %d traces were dropped so far.", self._url, self.dropped)
+            logger.warning("Opik at %s answers; %d traces were dropped so far.", url, self.dropped)
         self._silent = False
+        return url
 
-    def _ping(self) -> Exception | None:
-        try:
-            httpx.get(f"{self._url}is-alive/ping", timeout=PING_TIMEOUT_SECONDS).raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return error
-        return None
+    def _client_of(self, url: str) -> Opik:
+        """The SDK's client of the server at `url`."""
+        if self._client is None or self._client[0] != url:
+            from opik import Opik
+
+            if self._client is not None:
+                self._client[1].end(flush=False)
+            key = self._settings.api_key
+            client = Opik(
+                project_name=self._settings.project,
+                workspace=self._settings.workspace,
+                host=url.rstrip("/") + "/",
+                api_key=key.get_secret_value() if key else None,
+                _show_misconfiguration_message=False,
+            )
+            self._client = url, client
+        return self._client[1]
 
     def _drop(self, count: int, reason: str) -> None:
         before, self.dropped = self.dropped, self.dropped + count
         if before.bit_length() != self.dropped.bit_length():  # on reaching 1, 2, 4, 8, ...: said early, never a flood
             logger.warning("Dropped %d trace(s) so far: %s.", self.dropped, reason)
+
+
+def load_sdk() -> bool:
+    """Imports the SDK (2 to 4 s). False, with the reason logged, when that fails."""
+    for name, value in SDK_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import opik  # noqa: F401 - imported for later
+    except Exception:
+        logger.exception("The Opik SDK could not be loaded, so nothing is traced")
+        return False
+    return True
+
+
+def silence(url: str) -> str:
+    """Why no server can be reached at `url`; empty when one answers."""
+    if not url:
+        return "No Opik server is known: start the stack or set OPIK_URL_OVERRIDE"
+    try:
+        httpx.get(f"{url.rstrip('/')}/is-alive/ping", timeout=PING_TIMEOUT_SECONDS).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return f"Opik at {url} does not answer ({error})"
+    return ""
 
 
 def is_passing(error: Exception) -> bool:

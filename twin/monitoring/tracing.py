@@ -12,7 +12,6 @@ open) is not used, and nothing here raises into the caller: the caller's own err
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,32 +30,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Span", "Tracer"]
 
-logger = logging.getLogger(__name__)
-
 _current: ContextVar[Span | None] = ContextVar("current_span", default=None)
 
 
 class Tracer:
-    """Makes traces and hands them over. With tracing off, or no server to send to, it has the same interface.
+    """Makes traces and hands them over. With tracing off it has the same interface and does nothing.
 
-    `url` is Opik's API, for example `http://127.0.0.1:8001/opik/api`.
+    `address` gives the URL of Opik's API as it is now, for example `http://127.0.0.1:8001/opik/api`, or None while
+    there is none; traces wait for it.
     """
 
     def __init__(
         self,
         settings: OpikSettings,
-        url: str | None,
+        address: Callable[[], str | None],
         *,
         new_id: Callable[[], str] = uuid7,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
         self._new_id = new_id
         self._clock = clock
-        self._delivery = Delivery(settings, url) if settings.enabled and url else None
-        if settings.enabled and not url:
-            logger.warning(
-                "Requests are not traced: no Opik server is known. Start the stack or set OPIK_URL_OVERRIDE."
-            )
+        self._delivery = Delivery(settings, address) if settings.enabled else None
 
     @property
     def dropped(self) -> int:

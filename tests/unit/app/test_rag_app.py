@@ -74,7 +74,7 @@ class World:
             retriever=Retriever(Embedder, Index),
             model=lambda: self,
             authors=Authors(self._authors),
-            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), None),
+            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None),
             store=self._store,
             settings=read(RagSettings),
             warm=self._warm,

@@ -26,7 +26,7 @@ class Unprintable(Exception):
 @pytest.fixture
 def tracer() -> Tracer:
     """One that sends nothing, so that only its own behaviour is seen."""
-    return Tracer(read(OpikSettings).model_copy(update={"enabled": False}), None, clock=lambda: START)
+    return Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None, clock=lambda: START)
 
 
 def test_what_a_step_was_given_does_not_change_when_the_caller_changes_it() -> None:
