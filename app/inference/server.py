@@ -7,14 +7,13 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get, post
-from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import State
-from litestar.response import Stream
 
+from app.connection import CLIENT_CLOSED_REQUEST, ClientGone, event_stream, while_connected
 from app.inference.engine import Engine, ModelFiles
 from app.inference.schema import ChatRequest, Piece, Reply, parse_request
 from app.inference.service import GenerationService
@@ -24,19 +23,12 @@ from twin.settings import EndpointSettings
 
 __all__ = ["create_app"]
 
-T = TypeVar("T")
-
 RETRY_AFTER_SECONDS = 2
-CLIENT_CLOSED_REQUEST = 499
 
 STATUSES: dict[type[TwinError], int] = {InputError: 400, Overloaded: 429, ModelUnavailable: 503}
 """HTTP statuses of errors; a subclass has its parent's, anything else is 500."""
 
 log = logging.getLogger(__name__)
-
-
-class ClientGone(Exception):
-    """The client closed the connection before it had its answer."""
 
 
 def create_app(
@@ -107,15 +99,10 @@ async def chat_completions(request: Request[Any, Any, State], state: State) -> R
     answer = _logged(chat, state.service.answer(chat))
     reply = Reply(state.files.name)
     if not chat.stream:
-        pieces = await _unless_gone(request, _collect(answer))
+        pieces = await while_connected(request, _collect(answer))
         return Response(reply.whole(pieces))
-    first = await _unless_gone(request, anext(answer))
-    return Stream(
-        _events(reply, first, answer),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        background=BackgroundTask(answer.aclose),  # also when the client left in the middle
-    )
+    first = await while_connected(request, anext(answer))
+    return event_stream(_events(reply, first, answer), source=answer)
 
 
 async def _open(
@@ -165,29 +152,6 @@ async def _logged(chat: ChatRequest, answer: AsyncGenerator[Piece]) -> AsyncGene
             last.usage if last else None,
             chat.metadata,
         )
-
-
-async def _unless_gone(request: Request[Any, Any, State], work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves before it is done.
-
-    Raises:
-        ClientGone: The client left.
-    """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientGone
-    finally:
-        leaving.cancel()
-        working.cancel()
-
-
-async def _gone(request: Request[Any, Any, State]) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _error_body(error: TwinError) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from app.rag.connection import event_stream, while_connected
+from app.connection import event_stream, while_connected
 from app.rag.routes import PROBLEMS
 from twin.errors import EmptyQuestion
 from twin.rag.engine import Rag
@@ -82,25 +81,23 @@ async def chat_completions(
         return Response(_completion(answer))
     events = rag.stream(data.question())
     first = await anext(events)
-    return event_stream(_chunks(first, events))
+    return event_stream(_chunks(first, events), source=events)
 
 
 async def _chunks(first: Event, rest: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
     """The events as chunks; an error in the middle is a chunk with `error`, after which nothing is done."""
     base = _base(first.id if isinstance(first, Found) else "", "chat.completion.chunk")
-    async with contextlib.aclosing(rest):
-        yield _chunk(base, {"role": "assistant", "content": ""})
-        async for event in rest:
-            match event:
-                case Token(text=text):
-                    yield _chunk(base, {"content": text})
-                case Failed(type=kind, message=message):
-                    yield _event({"error": {"type": kind, "message": message}})
-                    return
-                case Finished(answer=answer):
-                    extra = {"usage": _usage(answer), "sources": msgspec.to_builtins(answer.sources)}
-                    yield _chunk(base | extra, {}, finish_reason=answer.finish_reason)
-                    yield DONE
+    yield _chunk(base, {"role": "assistant", "content": ""})
+    async for event in rest:
+        match event:
+            case Token(text=text):
+                yield _chunk(base, {"content": text})
+            case Failed(type=kind, message=message):
+                yield _event({"error": {"type": kind, "message": message}})
+            case Finished(answer=answer):
+                extra = {"usage": _usage(answer), "sources": msgspec.to_builtins(answer.sources)}
+                yield _chunk(base | extra, {}, finish_reason=answer.finish_reason)
+                yield DONE
 
 
 def _completion(answer: Answer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
-from app.rag.connection import CLIENT_CLOSED_REQUEST, ClientGone
+from app.connection import CLIENT_CLOSED_REQUEST, ClientGone
 from app.rag.schema import ErrorBody, Problem
 from twin.errors import (
     GenerationInterrupted,

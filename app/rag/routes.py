@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -13,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from litestar.response import Stream
 
-from app.rag.connection import event_stream, while_connected
+from app.connection import event_stream, while_connected
 from app.rag.schema import Problem, RagRequest, SearchRequest, SearchResponse
 from twin.rag.engine import Rag
 from twin.rag.messages import Answer, Event
@@ -47,14 +46,13 @@ async def stream(data: JSONBody[RagRequest], rag: NamedDependency[Rag]) -> Strea
     """The answer as server-sent events: `sources`, then `token`s, then `done` or `error`."""
     events = rag.stream(data.question())
     first = await anext(events)  # what is wrong before the first event still gets a status of its own
-    return event_stream(_encoded(first, events))
+    return event_stream(_encoded(first, events), source=events)
 
 
 async def _encoded(first: Event, rest: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
-    async with contextlib.aclosing(rest):
-        yield _encode(first)
-        async for event in rest:
-            yield _encode(event)
+    yield _encode(first)
+    async for event in rest:
+        yield _encode(event)
 
 
 def _encode(event: Event) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, TypeVar
 
 from litestar import Request
@@ -21,13 +21,13 @@ class ClientGone(Exception):
     """The client closed the connection before its answer was there."""
 
 
-async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(request: Request[Any, Any, Any], work: Awaitable[T]) -> T:
     """The result of `work`, which is cancelled when the client leaves.
 
     Raises:
         ClientGone: It left.
     """
-    working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -38,13 +38,16 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
         leaving.cancel()
 
 
-def event_stream(events: AsyncGenerator[bytes]) -> Stream:
-    """A response of server-sent events. They are closed when the client leaves, too."""
+def event_stream(events: AsyncGenerator[bytes], *, source: AsyncGenerator[Any]) -> Stream:
+    """A response of server-sent events, which are made from `source`.
+
+    The source is closed at the end, also when the client leaves in the middle or before the first event was sent.
+    """
     return Stream(
         events,
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        background=BackgroundTask(events.aclose),
+        background=BackgroundTask(source.aclose),
     )
 
 
