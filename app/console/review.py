@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import time
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
@@ -87,7 +88,7 @@ async def sign_in(request: Request, reviewer_token: ReviewerToken) -> Redirect:
     if not reviewer:
         raise InputError("Say who you are: the decision is recorded with your name.")
     secret = check_token(str(form.get("token", "")).strip(), reviewer_token)
-    cookie = session_cookie(session_of(reviewer, secret), SESSION_SECONDS)
+    cookie = session_cookie(session_of(reviewer, secret, int(time.time()) + SESSION_SECONDS), SESSION_SECONDS)
     return Redirect(local_path(str(form.get("next", ""))), status_code=303, cookies=[cookie])
 
 
@@ -116,15 +117,16 @@ async def decide_by_form(
 
 def reviewer_of(request: Request, reviewer_token: str | None) -> str | None:
     """The reviewer who is signed in in this browser, or None."""
-    encoded, _, signature = request.cookies.get(COOKIE, "").partition(".")
-    if not reviewer_token or not signature:
+    session = request.cookies.get(COOKIE, "")
+    if not reviewer_token or session.count(".") != 2:
         return None
+    encoded, expires, _ = session.split(".")
     try:
-        reviewer = base64.urlsafe_b64decode(encoded).decode()
+        reviewer, end = base64.urlsafe_b64decode(encoded).decode(), int(expires)
     except (binascii.Error, ValueError):
         return None
-    expected = session_of(reviewer, reviewer_token).partition(".")[2]
-    return reviewer if hmac.compare_digest(signature.encode(), expected.encode()) else None
+    signed = hmac.compare_digest(session.encode(), session_of(reviewer, reviewer_token, end).encode())
+    return reviewer if signed and time.time() < end else None
 
 
 def session_cookie(value: str, max_age: int) -> Cookie:
@@ -132,11 +134,14 @@ def session_cookie(value: str, max_age: int) -> Cookie:
     return Cookie(key=COOKIE, value=value, max_age=max_age, httponly=True, samesite="strict")
 
 
-def session_of(reviewer: str, secret: str) -> str:
-    """The cookie: the reviewer's name, signed with the token, which itself never enters the cookie."""
+def session_of(reviewer: str, secret: str, expires: int) -> str:
+    """The cookie: the reviewer's name and the session's end in seconds since 1970, signed with the token.
+
+    The token itself never enters the cookie, and a copied cookie is of no use after the session's end.
+    """
     encoded = base64.urlsafe_b64encode(reviewer.encode()).decode()
-    signature = hmac.new(secret.encode(), f"console session of {reviewer}".encode(), hashlib.sha256)
-    return f"{encoded}.{signature.hexdigest()}"
+    signature = hmac.new(secret.encode(), f"console session of {reviewer} until {expires}".encode(), hashlib.sha256)
+    return f"{encoded}.{expires}.{signature.hexdigest()}"
 
 
 def check_token(given: str, expected: str | None) -> str:

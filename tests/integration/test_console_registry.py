@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from app.console.review import COOKIE, session_of
 from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.processes import Child, answers, free_port, wait_until
 from twin.registry.comet import CometRegistry, experiment
@@ -268,8 +270,11 @@ def test_forms_without_a_session_or_from_elsewhere_decide_nothing(
     with httpx.Client(base_url=console, headers={"Origin": console}) as http:
         assert http.post(f"/review/{name}/1.0.0", data=form).status_code == 401
         assert http.post("/review/sign-in", data={"reviewer": "a", "token": "wrong"}).status_code == 401
-        forged = {"Cookie": "llm_twin_reviewer=YQ==." + "0" * 64}
-        assert http.post(f"/review/{name}/1.0.0", data=form, headers=forged).status_code == 401
+        later = int(time.time()) + 3600
+        forged = [session_of("a", "wrong", later), session_of("a", TOKEN, later - 7200), f"YQ==.{later}." + "0" * 64]
+        for session in [*forged, "YQ==." + "0" * 64, "é..", "...."]:
+            cookie = {b"Cookie": f"{COOKIE}={session}".encode()}
+            assert http.post(f"/review/{name}/1.0.0", data=form, headers=cookie).status_code == 401
     with signed_in(console) as http:
         elsewhere = {"Origin": "https://evil.example"}
         assert http.post(f"/review/{name}/1.0.0", data=form, headers=elsewhere).status_code == 403
