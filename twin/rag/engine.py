@@ -180,6 +180,9 @@ class Rag:
         problem: Exception | None = None
         try:
             await self._store(interaction)
+        except asyncio.CancelledError:
+            log.error("interaction %s (%s) is not stored: the service stops", interaction.id, interaction.status)  # noqa: TRY400 - no bug
+            raise
         except ServiceUnavailable as error:
             problem = error
         except Exception as error:  # the answer is out; a bug here must not look like a bug there
