@@ -13,6 +13,7 @@ from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
 from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
 from twin.standins.addresses import COMET_PATH, LOCAL_KEY
+from twin.training.compute import SPIN_COUNT
 
 __all__ = ["ORDER", "Running", "needed", "start"]
 
@@ -60,7 +61,7 @@ def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
         "TWIN_HOME": str(home.root),
         "DAGSTER_HOME": str(home.dagster),
         "HF_HUB_OFFLINE": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": SPIN_COUNT,
     }
     if "mongod" in urls:
         variables["MONGODB_URI"] = urls["mongod"]

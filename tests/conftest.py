@@ -21,6 +21,7 @@ os.environ.update(
         "COMET_DISABLE_ANNOUNCEMENT": "1",
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "GOMP_SPINCOUNT": "5000",
     }
 )
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -17,6 +17,9 @@ from llm_twin_dagster.stack import Stack, borrow, stop_running
 from twin.errors import PlatformError
 from twin.home import Home
 from twin.processes import alive, answers, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SERVICES = ["mongod", "console"]
 
