@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import msgspec
 
 from assets.describe import OWNER, counted, stopwatch
 from assets.training import registered_model
@@ -10,9 +11,16 @@ from resources import ArtifactsResource, EndpointResource, RegistryResource
 from twin.serving import release
 from twin.settings import ModelSettings, read
 
-__all__ = ["ASSETS", "CHECKS", "inference_endpoint"]
+__all__ = ["ASSETS", "CHECKS", "DeploymentConfig", "inference_endpoint"]
 
 GROUP = "serving"
+
+
+class DeploymentConfig(dg.Config):
+    """What to deploy."""
+
+    force: bool = False
+    """Deploy the approved version although a person took it out of service (`endpoint rollback` or `delete`)."""
 
 
 @dg.asset(
@@ -25,13 +33,17 @@ GROUP = "serving"
 )
 def inference_endpoint(
     context: dg.AssetExecutionContext,
+    config: DeploymentConfig,
     artifacts: ArtifactsResource,
     registry: RegistryResource,
     endpoint: EndpointResource,
 ) -> Iterator[dg.MaterializeResult]:
     """The newest approved model, deployed. Yields nothing while no newer version is approved than the served one."""
     name = read(ModelSettings).name
-    decision = release.decide(registry.client.versions(name), endpoint.client.status())
+    served = endpoint.client.status()
+    if config.force:
+        served = msgspec.structs.replace(served, held=())
+    decision = release.decide(registry.client.versions(name), served)
     context.log.info(decision.reason)
     if decision.version is None:
         return

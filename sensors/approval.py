@@ -4,6 +4,7 @@ import dagster as dg
 
 from resources import EndpointResource, RegistryResource
 from twin.errors import ServiceUnavailable
+from twin.serving import release
 from twin.settings import ModelSettings, read
 
 __all__ = ["approved_model"]
@@ -20,14 +21,22 @@ POLL_SECONDS = 15
 def approved_model(
     context: dg.SensorEvaluationContext, registry: RegistryResource, endpoint: EndpointResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """One run for each approved version and the version that it replaces."""
+    """One run each time that another version than the served one is due; a run that failed is not repeated.
+
+    The cursor names the deployment that a run was launched for, for as long as it is due. A run key would be too much:
+    Dagster never forgets one, and the same version may well be due a second time.
+    """
     try:
         approved = registry.client.approved(read(ModelSettings).name)
     except ServiceUnavailable as error:
         return dg.SkipReason(error.message)
-    if approved is None:
-        return dg.SkipReason("No version is approved yet.")
-    status = endpoint.client.status()
-    if status.version == approved.version:
-        return dg.SkipReason(f"Version {approved.version} is deployed already.")
-    return dg.RunRequest(run_key=f"deploy-{approved.version}-over-{status.version}", tags={"version": approved.version})
+    served = endpoint.client.status()
+    decision = release.decide([approved] if approved else [], served)
+    if decision.version is None:
+        context.update_cursor("")
+        return dg.SkipReason(decision.reason)
+    due = f"{decision.version.version} over {served.version}"
+    if context.cursor == due:
+        return dg.SkipReason(f"A run was launched for {due}. If it failed: llm-twin materialize deploy.")
+    context.update_cursor(due)
+    return dg.RunRequest(tags={"version": decision.version.version})

@@ -23,26 +23,26 @@ def status(as_json: Json = False) -> None:
         print_json(found)
     else:
         print_table(
-            ["state", "version", "previous", "url", "message"],
-            [[found.state, found.version, found.previous, found.url, found.message]],
+            ["state", "version", "previous", "held", "url", "message"],
+            [[found.state, found.version, found.previous, ", ".join(found.held), found.url, found.message]],
         )
 
 
 @app.command()
 @explained
 def rollback() -> None:
-    """Serve the previous version again."""
+    """Serve the previous version again. The version that was served is held: only a newer one is deployed by itself."""
     home = Home.from_settings()
     with borrow(home, ["endpoint"], quiet_line):
         found = Deployment(home).endpoint.rollback()
-    out.print(f"Version {found.version} is {found.state}.")
+    out.print(f"Version {found.version} is {found.state}; held: {', '.join(found.held) or 'none'}.")
 
 
 @app.command()
 @explained
 def delete() -> None:
-    """Stop serving. The models stay in the registry."""
+    """Stop serving. The models stay in the registry; only a newer version is deployed by itself."""
     home = Home.from_settings()
     with borrow(home, ["endpoint"], quiet_line):
         Deployment(home).endpoint.delete()
-    out.print("The endpoint is deleted; `llm-twin materialize deploy` makes it again.")
+    out.print("The endpoint is deleted; `llm-twin materialize deploy --force` makes it again.")

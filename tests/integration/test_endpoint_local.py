@@ -104,6 +104,7 @@ def test_versions_replace_each_other_and_a_bad_one_changes_nothing(
 
     back = endpoint.rollback()
     assert (back.state, back.version, back.previous) == ("InService", "1.0.0", "1.1.0")
+    assert back.held == ("1.1.0",)
 
     last_pid = model_pid(home)
     endpoint.delete()

@@ -27,6 +27,8 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Where it answers; None when it does not."""
     previous: str | None = None
     """The version that `rollback` goes back to."""
+    held: tuple[str, ...] = ()
+    """Versions that a person took out of service (`rollback`, `delete`) since the last deployment."""
     message: str = ""
     """What went wrong last, or what is going on."""
 
@@ -47,7 +49,7 @@ class Endpoint(Protocol):
         ...
 
     def rollback(self) -> EndpointStatus:
-        """Serves the version before this one again.
+        """Serves the version before this one again, and holds this one.
 
         Raises:
             UnknownName: There was none.
@@ -56,5 +58,5 @@ class Endpoint(Protocol):
         ...
 
     def delete(self) -> None:
-        """Stops serving. The model's files stay."""
+        """Stops serving, and holds the version that was served. The model's files stay."""
         ...

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from twin.errors import ModelUnavailable, UnknownName
 from twin.records import utcnow
@@ -14,6 +15,8 @@ from twin.serving.endpoint import DEPLOY_SECONDS, EndpointStatus
 from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from twin.settings import EndpointSettings
 
 __all__ = ["LocalEndpoint", "resolve_client"]
@@ -39,39 +42,54 @@ class LocalEndpoint:
     def deploy(self, version: str, folder: Path, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
         """See `Endpoint`."""
         self._require_host()
-        self._ask(EndpointConfig(version=version, folder=str(folder.resolve())), timeout)
+        config = EndpointConfig(version=version, folder=str(folder.resolve()))
+        self._ask(Request(config=config, requested_at=utcnow()), timeout)
         return self.status()
 
     def status(self) -> EndpointStatus:
         """See `Endpoint`."""
-        said = self._files.status()
-        version = said.config.version if said.config else None
-        previous = said.previous.version if said.previous else None
+        said, request = self._files.status(), self._files.request()
+        status = EndpointStatus(
+            state=said.state,
+            version=said.config.version if said.config else None,
+            url=said.url,
+            previous=said.previous.version if said.previous else None,
+            held=request.held if request else (),
+            message=said.message,
+        )
         if said.state == "Absent" or self._files.host_is_running():
-            return EndpointStatus(
-                state=said.state, version=version, url=said.url, previous=previous, message=said.message
-            )
-        message = NO_HOST.format(folder=self._files.folder)
-        return EndpointStatus(state="Failed", version=version, previous=previous, message=message)
+            return status
+        return msgspec.structs.replace(
+            status, state="Failed", url=None, message=NO_HOST.format(folder=self._files.folder)
+        )
 
     def rollback(self) -> EndpointStatus:
         """See `Endpoint`."""
         previous = self._files.status().previous
         if previous is None:
             raise UnknownName("There is no earlier version to go back to. See `llm-twin models list`.")
-        return self.deploy(previous.version, Path(previous.folder))
+        self._require_host()
+        held = tuple(version for version in self._held_with_served() if version != previous.version)
+        self._ask(Request(config=previous, requested_at=utcnow(), held=held), DEPLOY_SECONDS)
+        return self.status()
 
     def delete(self) -> None:
         """See `Endpoint`."""
+        request = Request(config=None, requested_at=utcnow(), held=self._held_with_served())
         if self._files.host_is_running():
-            self._ask(None, DEPLOY_SECONDS)
+            self._ask(request, DEPLOY_SECONDS)
             return
-        self._files.write_request(Request(config=None, requested_at=utcnow()))
-        self._files.write_status(HostStatus())
+        self._files.write_request(request)
+        self._files.write_status(HostStatus(answered=request.id))
 
-    def _ask(self, config: EndpointConfig | None, timeout: float) -> None:
-        """Asks the host for `config` and waits until it has done that, or could not."""
-        request = Request(config=config, requested_at=utcnow())
+    def _held_with_served(self) -> tuple[str, ...]:
+        """What is held, and the version that is served now."""
+        status = self.status()
+        served = {status.version} if status.version else set()
+        return tuple(sorted({*status.held, *served}))
+
+    def _ask(self, request: Request, timeout: float) -> None:
+        """Asks the host for something and waits until it has done that, or could not."""
         self._files.write_request(request)
         deadline = time.monotonic() + timeout
         while (said := self._files.status()).answered != request.id:
@@ -80,6 +98,7 @@ class LocalEndpoint:
             if wanted is None or wanted.id != request.id:
                 raise ModelUnavailable("Another deployment replaced this one. See `llm-twin endpoint status`.")
             if time.monotonic() > deadline:
+                config = request.config
                 what = f"Version {config.version} does not answer" if config else "The model is not stopped"
                 raise ModelUnavailable(f"{what} after {timeout:.0f} s. See logs/endpoint.log in TWIN_HOME.")
             time.sleep(POLL_SECONDS)
@@ -107,9 +126,9 @@ def resolve_client(settings: EndpointSettings, root: Path) -> ChatClient:
         return _client(status.url, f"{settings.name}@{status.version}", None, settings.timeout_seconds)
     if status.state == "Absent":
         raise ModelUnavailable(NONE_DEPLOYED)
-    if status.state == "Creating":
-        raise ModelUnavailable(f"{status.message} Try again in a few seconds.")
-    raise ModelUnavailable(status.message or f"The endpoint is {status.state}. See `llm-twin endpoint status`.")
+    what = status.message.partition("\n")[0] or f"The endpoint is {status.state}."  # the model's own log may follow
+    advice = "Try again in a few seconds." if status.state == "Creating" else "See `llm-twin endpoint status`."
+    raise ModelUnavailable(f"{what} {advice}", detail=status.message)
 
 
 @lru_cache(maxsize=8)

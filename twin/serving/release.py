@@ -1,4 +1,7 @@
-"""Which version should be served: the newest that a person approved. Pure; the endpoint asset acts on it."""
+"""Which version should be served: the newest that a person approved, unless a person took it out of service again.
+
+Pure; the endpoint asset and the approval sensor act on it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.records import ModelVersion  # noqa: TC001 - msgspec reads the annotations at run time
+from twin.registry.base import PRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +18,6 @@ if TYPE_CHECKING:
     from twin.serving.endpoint import EndpointStatus
 
 __all__ = ["Decision", "decide"]
-
-PRODUCTION = "Production"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,14 +28,23 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(versions: Sequence[ModelVersion], served: EndpointStatus) -> Decision:
-    """The version to deploy now, given all versions (newest first) and what is served."""
+    """The version to deploy now, given versions (newest first; the approved one alone will do) and what is served.
+
+    A held version is not deployed again: after a rollback the approved version would otherwise be back within seconds.
+    """
     approved = next((version for version in versions if version.status == PRODUCTION), None)
     waiting = next((version.version for version in versions if version.review == "pending"), None)
     awaits = f" Version {waiting} awaits review: llm-twin models approve {waiting}" if waiting else ""
     if approved is None:
-        return Decision(version=None, reason=f"No version is approved.{awaits or ' None is registered for review.'}")
-    if served.version == approved.version and served.state == "InService":
+        return Decision(version=None, reason=f"No version is approved yet.{awaits}")
+    if served.version == approved.version and served.state != "Failed":
         return Decision(version=None, reason=f"Version {approved.version} is served already.{awaits}")
+    if approved.version in served.held:
+        return Decision(
+            version=None,
+            reason=f"Version {approved.version} is approved, and a person took it out of service. A newer approved "
+            f"version will be deployed; to deploy this one: llm-twin materialize deploy --force.{awaits}",
+        )
     return Decision(
         version=approved, reason=f"Deploying version {approved.version} over {served.version or 'nothing'}."
     )

@@ -44,6 +44,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     config: EndpointConfig | None
     requested_at: datetime
+    held: tuple[str, ...] = ()
+    """`EndpointStatus.held` from now on."""
     id: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
 
 

@@ -92,6 +92,18 @@ def test_deleting_without_a_host_forgets_what_was_served(home: Path, files: Endp
     request = files.request()
     assert request is not None
     assert request.config is None
+    assert LocalEndpoint(home).status().held == ("1.0.0",)
+
+
+def test_what_is_held_is_held_until_the_next_deployment(home: Path, files: EndpointFiles) -> None:
+    files.write_status(SERVING)
+    files.write_request(Request(config=CONFIG, requested_at=utcnow(), held=("1.1.0",)))
+    assert LocalEndpoint(home).status().held == ("1.1.0",)
+    LocalEndpoint(home).delete()
+    assert LocalEndpoint(home).status().held == ("1.0.0", "1.1.0")
+    with files.host_lock(), pytest.raises(ModelUnavailable):
+        LocalEndpoint(home).deploy("1.2.0", Path("/models/three"), timeout=0.0)
+    assert LocalEndpoint(home).status().held == ()
 
 
 def test_the_host_not_answering_ends_the_wait(home: Path, files: EndpointFiles) -> None:
@@ -129,3 +141,13 @@ def test_why_no_model_answers_is_told(
     files.write_status(said)
     with files.host_lock(), pytest.raises(ModelUnavailable, match=says):
         resolve_client(settings, home)
+
+
+def test_the_log_of_a_dead_model_process_is_detail_and_not_for_the_client(
+    home: Path, files: EndpointFiles, settings: EndpointSettings
+) -> None:
+    files.write_status(HostStatus(state="Failed", message="Version 1.0.0 cannot be served: exit code 1.\nTraceback"))
+    with files.host_lock(), pytest.raises(ModelUnavailable) as caught:
+        resolve_client(settings, home)
+    assert "Traceback" not in caught.value.message
+    assert "Traceback" in (caught.value.detail or "")

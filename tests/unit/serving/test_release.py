@@ -1,0 +1,61 @@
+"""Which version is deployed, and which one a person has taken out of service."""
+
+from __future__ import annotations
+
+from twin.records import ModelVersion
+from twin.serving.endpoint import EndpointState, EndpointStatus
+from twin.serving.release import decide
+
+
+def version(number: str, status: str = "Development", review: str = "none") -> ModelVersion:
+    return ModelVersion(name="llm-twin", version=number, status=status, review=review)  # ty: ignore[invalid-argument-type]
+
+
+def served(number: str | None, *held: str, state: EndpointState = "InService") -> EndpointStatus:
+    return EndpointStatus(state=state if number else "Absent", version=number, held=held)
+
+
+OLD = version("1.0.0", "Archived", "approved")
+NEW = version("1.1.0", "Production", "approved")
+
+
+def test_the_newest_approved_version_is_deployed_over_what_is_served() -> None:
+    decision = decide([NEW, OLD], served("1.0.0"))
+    assert decision.version == NEW
+    assert "1.1.0 over 1.0.0" in decision.reason
+
+
+def test_the_first_approved_version_is_deployed_over_nothing() -> None:
+    assert decide([NEW], served(None)).version == NEW
+
+
+def test_nothing_is_deployed_while_nobody_has_approved_and_what_awaits_review_is_named() -> None:
+    decision = decide([version("1.0.0", review="pending")], served(None))
+    assert decision.version is None
+    assert "models approve 1.0.0" in decision.reason
+
+
+def test_what_is_served_or_starting_is_not_deployed_again() -> None:
+    states: tuple[EndpointState, ...] = ("InService", "Creating", "Updating")
+    assert [decide([NEW], served("1.1.0", state=state)).version for state in states] == [None, None, None]
+    assert decide([NEW], served("1.1.0", state="Failed")).version == NEW
+
+
+def test_a_version_that_was_rolled_back_from_stays_out_of_service() -> None:
+    decision = decide([NEW, OLD], served("1.0.0", "1.1.0"))
+    assert decision.version is None
+    assert "materialize deploy --force" in decision.reason
+
+
+def test_a_deleted_endpoint_stays_deleted() -> None:
+    assert decide([NEW, OLD], served(None, "1.1.0")).version is None
+
+
+def test_a_newer_approved_version_ends_a_rollback() -> None:
+    newest = version("1.2.0", "Production", "approved")
+    assert decide([newest, version("1.1.0", "Archived"), OLD], served("1.0.0", "1.1.0")).version == newest
+
+
+def test_an_older_version_that_is_approved_again_is_deployed() -> None:
+    again = version("1.0.0", "Production", "approved")
+    assert decide([version("1.1.0", "Archived"), again], served("1.1.0")).version == again
