@@ -1,20 +1,23 @@
-"""Runs a job in this process, under the same Dagster instance that the UI shows."""
+"""Runs jobs and selected assets in this process, under the same Dagster instance that the UI shows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from llm_twin_dagster import services
 from twin import errors
+from twin.errors import UnknownName
 from twin.home import Home
 
-__all__ = ["JOBS", "MadeAsset", "RunOutcome", "run_job"]
+__all__ = ["EVERYTHING", "JOBS", "MadeAsset", "RunOutcome", "run_assets", "run_job", "selected"]
 
-JOBS = ("everything", "ingest", "train", "deploy")
+EVERYTHING = "everything"
+JOBS = (EVERYTHING, "ingest", "train", "deploy")
 
 OnLine = Callable[[str, str], None]
 """Told what happens: the step (or `run`) and a line of text."""
@@ -48,6 +51,56 @@ def run_job(home: Home, name: str, run_config: dict | None = None, *, on_line: O
 
     Failures of steps and blocking checks are in the outcome; they are not raised.
     """
+    return _run(home, name, selected([name]), run_config, on_line)
+
+
+def run_assets(
+    home: Home, names: Sequence[str], run_config: dict | None = None, *, on_line: OnLine | None = None
+) -> RunOutcome:
+    """Materializes some assets with their checks, as a part of the job that makes everything; see `run_job`."""
+    return _run(home, EVERYTHING, names, run_config, on_line)
+
+
+def selected(selection: Sequence[str]) -> list[str]:
+    """The assets that are named, each after those it depends on.
+
+    Args:
+        selection: A job, or assets in Dagster's selection syntax: `chunks`, `+vector_index`, `group:features`.
+
+    Raises:
+        UnknownName: There is no such job or asset.
+    """
+    from llm_twin_dagster.definitions import defs
+
+    definitions = defs()
+    graph = definitions.resolve_asset_graph()
+    if len(selection) == 1 and selection[0] in JOBS:
+        keys = set(definitions.resolve_job_def(selection[0]).asset_layer.executable_asset_keys)
+    else:
+        keys = _matching(selection, graph)
+    if not keys:
+        raise UnknownName(
+            f"{' '.join(selection)!r} selects no assets. The jobs are: {', '.join(JOBS)}. The assets are: "
+            f"{', '.join(key.to_user_string() for key in graph.toposorted_asset_keys)}."
+        )
+    return [key.to_user_string() for key in graph.toposorted_asset_keys if key in keys]
+
+
+def _matching(selection: Sequence[str], graph: Any) -> Collection[Any]:
+    """The keys of the assets that match; none for what is misspelt."""
+    from dagster import AssetSelection
+    from dagster_shared.error import DagsterError
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # groups in selections are declared beta
+            return AssetSelection.from_coercible(list(selection)).resolve(graph)
+    except DagsterError:
+        return ()
+
+
+def _run(
+    home: Home, job_name: str, names: Sequence[str], run_config: dict | None, on_line: OnLine | None
+) -> RunOutcome:
     import dagster as dg
 
     from llm_twin_dagster.definitions import defs
@@ -55,16 +108,16 @@ def run_job(home: Home, name: str, run_config: dict | None = None, *, on_line: O
 
     services.prepare_dagster_home(home)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
-    job = defs().resolve_job_def(name)
+    job = defs().resolve_job_def(job_name)
+    whole = len(names) == len(set(job.asset_layer.executable_asset_keys))
     with dg.DagsterInstance.get() as instance, listening(on_line), _interruptible():
         result = job.execute_in_process(
             instance=instance,
             run_config={**(run_config or {}), "loggers": {"console": {"config": {}}}},
             raise_on_error=False,
+            asset_selection=None if whole else [dg.AssetKey(name) for name in names],
         )
-    selected = job.asset_layer.executable_asset_keys
-    ordered = [key for key in job.asset_layer.asset_graph.toposorted_asset_keys if key in selected]
-    return _outcome(result, [key.to_user_string() for key in ordered])
+    return _outcome(result, names)
 
 
 @contextmanager
@@ -78,7 +131,7 @@ def _interruptible() -> Generator[None]:
         raise KeyboardInterrupt from None
 
 
-def _outcome(result: Any, names: list[str]) -> RunOutcome:
+def _outcome(result: Any, names: Sequence[str]) -> RunOutcome:
     assets = {name: MadeAsset(name) for name in names}
     failed_checks, error = [], None
     interrupted = "DagsterExecutionInterruptedError"

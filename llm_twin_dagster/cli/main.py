@@ -20,6 +20,7 @@ from llm_twin_dagster.cli.output import (
     quiet_line,
     step_line,
 )
+from twin.errors import InputError
 
 __all__ = ["app"]
 
@@ -105,29 +106,47 @@ def down() -> None:
 @app.command()
 @explained
 def materialize(
-    selection: Annotated[str, typer.Argument(help="Everything, or a job: ingest, train, deploy.")] = "everything",
-    force: Annotated[bool, typer.Option("--force", help="Train even when nothing changed.")] = False,
+    selection: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A job (everything, ingest, train, deploy) or assets (chunks, +vector_index, group:features)."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train even when nothing changed; deploy even what was rolled back from.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Materialize assets: everything, or those of one job. Ends with what was made."""
+    """Materialize assets: everything, those of a job, or those that are named. Ends with what was made."""
     from llm_twin_dagster.report import print_run
-    from llm_twin_dagster.runs import JOBS, run_job
+    from llm_twin_dagster.runs import EVERYTHING, JOBS, run_assets, run_job, selected
     from llm_twin_dagster.stack import borrow
-    from twin.errors import UnknownName
     from twin.home import Home
 
-    if selection not in JOBS:
-        raise UnknownName(f"There is no job {selection!r}. The jobs are: {', '.join(JOBS)}.")
+    wanted = selection or [EVERYTHING]
+    names = selected(wanted)
     home = Home.from_settings()
-    config = {"ops": {"fine_tuned_model": {"config": {"force": True}}}} if force else None
+    config = _forced(names) if force else None
+    on_line = None if as_json else step_line
     with borrow(home, ["mongod", "console", "endpoint"], quiet_line if not as_json else lambda *_: None):
-        outcome = run_job(home, selection, config, on_line=None if as_json else step_line)
+        if wanted[0] in JOBS:
+            outcome = run_job(home, wanted[0], config, on_line=on_line)
+        else:
+            outcome = run_assets(home, names, config, on_line=on_line)
     if as_json:
         print_json(outcome)
     else:
         print_run(outcome)
     if not outcome.success:
         fail(outcome.error or f"Failed checks: {', '.join(outcome.failed_checks)}")
+
+
+def _forced(names: list[str]) -> dict:
+    """The run configuration that makes the selected assets that can be forced do their work anyway."""
+    can = [name for name in ("fine_tuned_model", "inference_endpoint") if name in names]
+    if not can:
+        raise InputError("--force is for fine_tuned_model and inference_endpoint, and neither is selected.")
+    return {"ops": {name: {"config": {"force": True}} for name in can}}
 
 
 @app.command()

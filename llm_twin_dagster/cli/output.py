@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.errors import TwinError
+from twin.training.compute import SPIN_COUNT
 
 __all__ = ["Json", "explained", "fail", "log", "out", "prepare", "print_json", "print_table", "quiet_line", "step_line"]
 
@@ -36,7 +37,7 @@ def prepare() -> None:
     for name, value in {
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait starve the other processes of a small machine
+        "GOMP_SPINCOUNT": SPIN_COUNT,  # threads that spin while they wait starve the others of a small machine
         "OPIK_SENTRY_ENABLE": "false",
         "OPIK_ANALYTICS_ENABLE": "false",
         "COMET_ERROR_TRACKING_ENABLE": "false",
@@ -67,7 +68,7 @@ def explained(verb: Callable[P, T]) -> Callable[P, T]:
 def fail(message: str) -> NoReturn:
     """Ends the command with an error for the user."""
     log.print("[bold red]Error:[/]", end=" ")
-    log.print(message, markup=False)
+    log.print(message, markup=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
