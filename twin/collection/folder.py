@@ -19,16 +19,26 @@ if TYPE_CHECKING:
     from twin.records import Document, Rejected, Source
     from twin.settings import SourceSettings
 
-__all__ = ["ENDINGS", "FolderCollector", "as_path", "markdown_draft"]
+__all__ = ["ENDINGS", "NOT_TEXT", "FolderCollector", "as_path", "markdown_draft"]
 
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mdx"})
 HTML = frozenset({".html", ".htm", ".xhtml"})
 TEXT = frozenset({".txt", ".text"})
 ENDINGS = MARKDOWN | HTML | TEXT
+NOT_TEXT = frozenset(
+    {
+        ".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".heic",
+        ".woff", ".woff2", ".ttf", ".otf", ".eot",
+        ".mp3", ".wav", ".ogg", ".flac", ".m4a", ".mp4", ".mov", ".webm", ".avi", ".mkv",
+        ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar",
+    }
+)  # fmt: skip
+"""Images, fonts, sound, films and archives: what lies beside documents and nobody takes for one. Passed over."""
 
 
 class FolderCollector:
-    """Walks a folder in the order of names. Hidden names are passed over; symbolic links are not followed."""
+    """Walks a folder in the order of names. Hidden names, images and the like (`NOT_TEXT`) are passed over; symbolic
+    links are not followed."""
 
     kind: Final = "folder"
     accepts = f"a folder, or one file ending in {', '.join(sorted(ENDINGS))}"
@@ -105,7 +115,8 @@ def _front_matter_url(url: str | None) -> str | None:
 
 
 def _walk(root: Path, closed: list[Path]) -> Iterator[Path]:
-    """The files under a folder, depth first, in the order of names; adds folders that cannot be opened to `closed`."""
+    """The files under a folder that may be documents, depth first, in the order of names; adds folders that cannot be
+    opened to `closed`."""
     waiting: list[tuple[Path, bool]] = [(root, True)]
     while waiting:
         path, is_folder = waiting.pop()
@@ -119,7 +130,12 @@ def _walk(root: Path, closed: list[Path]) -> Iterator[Path]:
             closed.append(path)
             continue
         visible.sort(key=_name, reverse=True)  # what is added last is taken first
-        waiting += [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in visible]
+        found = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in visible]
+        waiting += [(path, is_folder) for path, is_folder in found if is_folder or not _is_not_text(path)]
+
+
+def _is_not_text(path: Path) -> bool:
+    return path.suffix.lower() in NOT_TEXT
 
 
 def _name(entry: os.DirEntry[str]) -> str:

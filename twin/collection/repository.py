@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from twin.collection import git, text, urls
 from twin.collection.base import Draft, failed, finish, refused, too_large
-from twin.collection.folder import HTML, MARKDOWN, TEXT, as_path, markdown_draft
+from twin.collection.folder import HTML, MARKDOWN, NOT_TEXT, TEXT, as_path, markdown_draft
 from twin.collection.languages import code_language, why_not_written
 from twin.collection.webpage import fenced
 from twin.collection.webpage import read as read_html
@@ -63,7 +63,8 @@ class RepositoryCollector:
             empty = True
             for entry in git.tracked_files(folder):
                 empty = False
-                yield _collect_file(entry, blobs, source, settings)
+                if PurePosixPath(entry.path).suffix.lower() not in NOT_TEXT:
+                    yield _collect_file(entry, blobs, source, settings)
         if empty:
             raise SourceFailed(f"{source.location} has no files in its commit at HEAD.")
 

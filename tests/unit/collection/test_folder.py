@@ -144,7 +144,8 @@ def test_broken_utf8_is_not_guessed_at(tmp_path: Path) -> None:
         ("a.txt", b"%PDF-1.7 disguised", "binary"),
         ("a.md", b"", "empty"),
         ("a.md", b" \n\t\n", "empty"),
-        ("a.png", b"\x89PNG", "not a document"),
+        ("a.md", b"\x89PNG disguised", "binary"),
+        ("a.docx", b"PK", "not a document"),
         ("a.md", b"x" * 101, "too large"),
         ("a.md", b"---\ntitle: only this\n---\n", "no text"),
     ],
@@ -154,6 +155,15 @@ def test_what_is_refused_says_why(tmp_path: Path, name: str, data: bytes, reason
     rejected = only_rejection(tmp_path, max_bytes=100)
     assert rejected.refused
     assert reason in rejected.reason
+
+
+def test_images_fonts_films_and_archives_are_passed_over(tmp_path: Path) -> None:
+    for name in ("cover.PNG", "graph.svg", "talk.mp4", "font.woff2", "all.tar.gz"):
+        (tmp_path / name).write_bytes(b"\0")
+    with pytest.raises(SourceFailed, match="has no documents"):
+        collect(tmp_path)
+    (tmp_path / "a.md").write_text("Text.")
+    assert only_document(tmp_path).content == "Text."
 
 
 def test_a_document_without_an_author_is_refused_with_advice(tmp_path: Path) -> None:
