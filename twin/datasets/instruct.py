@@ -34,8 +34,8 @@ VERSION = "1"
 
 CONTEXT_ANSWER_WORDS = 120
 CONTEXT_WORDS = 180
-"""A sample shows its passage in the prompt and again as the answer, and has to fit a training sequence of 512
-tokens."""
+"""A sample shows its passage in the prompt and again as the answer, and has to fit a training sequence
+(TRAINING_MAX_LENGTH)."""
 
 REPEATED_PASSAGE = "repeats another passage"
 COPY_OF_HELD_OUT = "repeats held-out text"
