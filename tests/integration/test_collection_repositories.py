@@ -79,7 +79,7 @@ def test_documentation_and_code_come_and_the_rest_is_refused_with_reasons(reposi
     assert engine.id == document_id(f"{repository.as_uri()}/src/engine.py")
     reasons = {name: item.reason for name, item in items.items() if isinstance(item, Rejected)}
     expected = {
-        "logo.png": "neither code nor documentation", "uv.lock": "neither code", "package-lock.json": "neither code",
+        "uv.lock": "neither code", "package-lock.json": "neither code",
         "pkg/yarn.lock": "neither code", "pnpm-lock.yaml": "lock file", "node_modules/x/index.js": "other people's",
         "app.min.js": "minified", "bundle.js": "minified", "api_pb2.py": "generated", "data.csv": "neither code",
         "binary.py": "binary", "empty.py": "no text", "big.py": "too large", "link.md": "symbolic link",
