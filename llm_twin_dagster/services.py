@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
     variables = {
         "TWIN_HOME": str(home.root),
         "DAGSTER_HOME": str(home.dagster),
-        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
         "GOMP_SPINCOUNT": SPIN_COUNT,
     }
     if "mongod" in urls:

@@ -104,7 +104,8 @@ def _hub_model(model: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError) as error:
         raise SettingsError(
             f"EMBEDDING_MODEL={model} is neither a folder nor a model in the Hugging Face hub or its local cache. "
-            "Check the name, fetch it once with network access, or unset EMBEDDING_MODEL to use the installed model.",
+            "Check the name, allow the download once with HF_HUB_OFFLINE=0, or unset EMBEDDING_MODEL to use the "
+            "installed model.",
             detail=repr(error),
         ) from error
 

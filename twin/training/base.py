@@ -136,7 +136,8 @@ def _from_hub(model: str) -> BaseModel:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise SettingsError(
             f"BASE_MODEL={model} is neither a folder nor a GGUF file, and the Hugging Face hub did not give it "
-            f"({type(error).__name__}). Check the name and the network, and that HF_HUB_OFFLINE is not set.",
+            f"({type(error).__name__}). Check the name and the network, and allow the download once with "
+            "HF_HUB_OFFLINE=0.",
             detail=str(error),
         ) from error
     return msgspec.structs.replace(_from_folder(folder), name=model)
