@@ -15,6 +15,7 @@ logs/             one file a service
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -121,6 +122,10 @@ class Home:
         path = self.root / "reviewer-token"
         if not path.exists():
             self.root.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(24))
+            staging = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
+            staging.touch(mode=0o600)
+            staging.write_text(secrets.token_urlsafe(24))
+            with contextlib.suppress(FileExistsError):  # another process was first: its token counts
+                path.hardlink_to(staging)
+            staging.unlink()
         return path.read_text().strip()
