@@ -88,7 +88,7 @@ class Child:
         return self.wait()
 
     def kill(self) -> None:
-        """Ends the command at once, with all it started."""
+        """Cuts the lifeline: the guard asks the command to end, and after its own grace kills it and all it started."""
         if self._process.stdin:
             self._process.stdin.close()  # the guard sees its lifeline cut and cleans up the group
         try:
