@@ -46,6 +46,10 @@ SDK_ENVIRONMENT = {
 BATCH = 20
 """Traces sent together when several wait."""
 
+GATHER_SECONDS = 0.5
+"""How long a trace waits for others: sending takes the processor from the answer that is made next, so in a burst of
+answers it is done seldom."""
+
 MAX_ATTEMPTS = 5
 """Tries of one batch at a server that answers; waiting for one that does not is no try."""
 
@@ -68,6 +72,7 @@ class Delivery:
         self._waiting: queue.Queue[Span] = queue.Queue(capacity)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._flushing = threading.Event()
         self._silent = False
         self.delivered = 0
         """Traces that the server has taken."""
@@ -93,8 +98,12 @@ class Delivery:
 
     def flush(self, timeout: float) -> bool:
         """Waits until no trace waits any more. False when some still do after `timeout` seconds."""
-        with self._waiting.all_tasks_done:
-            return self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout)
+        self._flushing.set()
+        try:
+            with self._waiting.all_tasks_done:
+                return self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout)
+        finally:
+            self._flushing.clear()
 
     def _run(self) -> None:
         """Sends traces in the order in which they ended, for as long as the process lives."""
@@ -109,8 +118,10 @@ class Delivery:
                 self._waiting.task_done()
 
     def _next(self) -> list[Span]:
-        """The trace that waits longest, and those right behind it; waits for one."""
+        """The trace that waits longest, and those behind it; waits for one, and a moment for more."""
         traces = [self._waiting.get()]
+        if self._waiting.qsize() < BATCH:
+            self._flushing.wait(GATHER_SECONDS)
         with contextlib.suppress(queue.Empty):
             while len(traces) < BATCH:
                 traces.append(self._waiting.get_nowait())
