@@ -111,6 +111,7 @@ class ArtifactStore:
         stored = self.read(f"folders/{name}/{FOLDER_MANIFEST}")
         if stored is not None and msgspec.json.decode(stored, type=FolderManifest) == manifest:
             return manifest
+        self.remove(f"folders/{name}/{FOLDER_MANIFEST}")  # while other files replace the old ones, it is not there
         for path in manifest.files:
             self._put_file(folder / path, f"folders/{name}/{path}")
         self.write(f"folders/{name}/{FOLDER_MANIFEST}", msgspec.json.encode(manifest))

@@ -144,6 +144,31 @@ def test_a_stored_folder_comes_back_verified(tmp_path: Path) -> None:
         store.get_folder("models/one")
 
 
+def test_a_folder_whose_replacement_was_cut_short_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, store = tmp_path / "model", ArtifactStore(str(tmp_path / "store"))
+    source.mkdir()
+    (source / "a.bin").write_bytes(b"1")
+    (source / "b.bin").write_bytes(b"1")
+    store.put_folder("m", source)
+    (source / "a.bin").write_bytes(b"2")
+    (source / "b.bin").write_bytes(b"2")
+
+    put_file = store._put_file
+
+    def full_disk(path: Path, target: str) -> None:
+        if path.name == "b.bin":
+            raise OSError("No space left on device")
+        put_file(path, target)
+
+    monkeypatch.setattr(store, "_put_file", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        store.put_folder("m", source)
+    assert not store.exists("m")
+    monkeypatch.undo()
+    store.put_folder("m", source)
+    assert (store.get_folder("m") / "b.bin").read_bytes() == b"2"
+
+
 def test_a_folder_that_was_not_stored_whole_is_not_there(tmp_path: Path) -> None:
     store = ArtifactStore(str(tmp_path))
     (tmp_path / "folders" / "half").mkdir(parents=True)
