@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.describe import OWNER, counted, stopwatch, table
+from assets.describe import OWNER, counted, publishing, stopwatch, table
 from resources import WarehouseResource
 from twin import cleaning, collection, sources
 from twin.cleaning import refresh
@@ -47,7 +47,7 @@ def raw_documents(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
         )
     total = IngestReport()
-    with stopwatch() as watch, store.publish_lock(f"raw_documents of run {context.run.run_id}"):
+    with stopwatch() as watch, publishing(context, store):
         for source in todo:
             store.add_source(source)  # remembered, so that leaving twin.yaml removes nothing by accident
             report = store.observe(
@@ -80,7 +80,7 @@ def has_documents(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Documents without boilerplate, copies, personal data and secrets; structure, code and voice are kept."""
     store = warehouse.client
-    with stopwatch() as watch, store.publish_lock(f"cleaned_documents of run {context.run.run_id}"):
+    with stopwatch() as watch, publishing(context, store):
         report = refresh.refresh(store)
     context.log.info(f"{report.cleaned} cleaned, {report.unchanged} unchanged, {report.removed} removed")
     return dg.MaterializeResult(

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from assets.collection import cleaned_documents
-from assets.describe import OWNER, counted, stopwatch, table
+from assets.describe import OWNER, counted, publishing, stopwatch, table
 from assets.features import chunks, vector_index
-from resources import ArtifactsResource, BaseModelResource, EmbedderResource, VectorIndexResource
+from resources import ArtifactsResource, BaseModelResource, EmbedderResource, VectorIndexResource, WarehouseResource
 from twin import datasets
 from twin.evaluation import retrieval
 from twin.rag import prompts
@@ -26,7 +26,10 @@ LEAST_RECALL = 0.3
     code_version=f"{datasets.VERSION}.{datasets.PROMPT_VERSION}.{prompts.VERSION}",
 )
 def instruct_dataset(
-    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, base_model: BaseModelResource
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    artifacts: ArtifactsResource,
+    base_model: BaseModelResource,
 ) -> dg.MaterializeResult:
     """Instructions that a language model wrote for the author's own passages, split by document."""
     settings, store = read(TrainingSettings), artifacts.store
@@ -42,7 +45,8 @@ def instruct_dataset(
             seed=settings.seed,
             on_progress=lambda done, todo: context.log.info(f"{done} of {todo} instructions"),
         )
-        manifest = datasets.publish(store, dataset)
+        with publishing(context, warehouse.client):
+            manifest = datasets.publish(store, dataset)
     preview = [
         {
             "split": s.split,

@@ -1,15 +1,20 @@
-"""How assets tell their story in Dagster's metadata, the same way everywhere."""
+"""What all assets do the same way: telling their story in Dagster's metadata, and publishing one at a time."""
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-__all__ = ["OWNER", "Stopwatch", "counted", "stopwatch", "table"]
+if TYPE_CHECKING:
+    from twin.warehouse import Lease, Warehouse
+
+__all__ = ["OWNER", "Stopwatch", "counted", "publishing", "stopwatch", "table"]
 
 OWNER = "team:llm-twin"
+LOCK_WAIT_SECONDS = 120.0
+"""How long a run waits for another that is publishing, before it fails and says which one."""
 PREVIEW_ROWS = 8
 PREVIEW_CHARS = 160
 
@@ -29,6 +34,12 @@ class Stopwatch:
 def stopwatch() -> Generator[Stopwatch]:
     """Measures how long a block takes."""
     yield Stopwatch()
+
+
+def publishing(context: dg.AssetExecutionContext, warehouse: "Warehouse") -> "AbstractContextManager[Lease]":
+    """Holds the publishing lock within the block: two runs never write a dataset, the index or a model at once."""
+    owner = f"{context.asset_key.to_user_string()} of run {context.run.run_id}"
+    return warehouse.publish_lock(owner, wait_seconds=LOCK_WAIT_SECONDS)
 
 
 def counted(**counts: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets.collection import cleaned_documents
-from assets.describe import OWNER, counted, stopwatch, table
+from assets.describe import OWNER, counted, publishing, stopwatch, table
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource, WarehouseResource
 from twin.artifacts import SyncReport
 from twin.features import chunking, pipeline
@@ -28,7 +28,7 @@ def chunks(
     embedder: EmbedderResource,
 ) -> dg.MaterializeResult:
     """Passages of 40 to 256 tokens, cut along the document's own structure."""
-    with stopwatch() as watch:
+    with stopwatch() as watch, publishing(context, warehouse.client):
         report = pipeline.chunk(warehouse.client, artifacts.store, embedder.model, on_progress=_progress(context))
     preview = [
         {"title": chunk.title, "headings": " > ".join(chunk.heading_path), "tokens": chunk.token_count,
@@ -56,10 +56,13 @@ def passages_fit(artifacts: ArtifactsResource, embedder: EmbedderResource) -> dg
 
 @dg.asset(deps=[chunks], group_name=GROUP, kinds={"parquet", "sentencetransformers"}, owners=[OWNER], code_version="1")
 def embeddings(
-    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, embedder: EmbedderResource
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    artifacts: ArtifactsResource,
+    embedder: EmbedderResource,
 ) -> dg.MaterializeResult:
     """The vector of every passage."""
-    with stopwatch() as watch:
+    with stopwatch() as watch, publishing(context, warehouse.client):
         report = pipeline.embed(artifacts.store, embedder.model, on_progress=_progress(context))
     return _result(report, watch.seconds, model=embedder.model.name, dimensions=embedder.model.dimensions)
 
@@ -97,7 +100,7 @@ def vector_index(
     vector_index: VectorIndexResource,
 ) -> dg.MaterializeResult:
     """The published generation of the hybrid index (dense and BM25); readers switch to it as a whole."""
-    with stopwatch() as watch, warehouse.client.publish_lock(f"vector_index of run {context.run.run_id}"):
+    with stopwatch() as watch, publishing(context, warehouse.client):
         report = pipeline.publish(artifacts.store, vector_index.client, embedder.model)
     context.log.info(f"generation {report.generation}: {report.added} added, {report.removed} removed")
     return dg.MaterializeResult(

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from assets.datasets import instruct_dataset
-from assets.describe import OWNER, counted, stopwatch, table
-from resources import ArtifactsResource, BaseModelResource, RegistryResource, TrainerResource
+from assets.describe import OWNER, counted, publishing, stopwatch, table
+from resources import ArtifactsResource, BaseModelResource, RegistryResource, TrainerResource, WarehouseResource
 from twin import datasets, training
 from twin.evaluation import assessment
 from twin.evaluation.gate import gate
@@ -40,6 +40,7 @@ class TrainingConfig(dg.Config):
 def fine_tuned_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
+    warehouse: WarehouseResource,
     artifacts: ArtifactsResource,
     base_model: BaseModelResource,
     trainer: TrainerResource,
@@ -62,6 +63,8 @@ def fine_tuned_model(
             force=config.force,
             on_progress=lambda progress: context.log.info(str(progress)),
         )
+        with publishing(context, warehouse.client):
+            model = catalog.publish(job, model, trainer.client, artifacts.store)
     context.log.info(f"{job.name} {'exists already: nothing changed' if model.reused else 'trained'}")
     metrics = dict(model.manifest["metrics"])
     metrics["training_seconds"] = metrics.pop("seconds")

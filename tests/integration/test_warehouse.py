@@ -306,6 +306,15 @@ def test_one_publisher_at_a_time(warehouse: Warehouse) -> None:
         assert lease.owner == "the CLI"
 
 
+def test_a_publisher_that_waits_gets_the_lock_when_it_is_free(warehouse: Warehouse) -> None:
+    with warehouse.publish_lock("the daemon"), pytest.raises(PublishConflict):
+        warehouse.publish_lock("impatient", wait_seconds=0.01).__enter__()
+    dead = {"owner": "dead", "token": "x", "expires_at": {"$add": ["$$NOW", 200]}}
+    warehouse._connection.database["locks"].update_one({"_id": "publish"}, [{"$set": dead}], upsert=True)
+    with warehouse.publish_lock("patient", wait_seconds=20) as lease:
+        assert lease.owner == "patient"
+
+
 def test_a_lease_is_renewed_while_its_holder_lives_and_runs_out_when_it_died(warehouse: Warehouse) -> None:
     with warehouse.publish_lock("slow", lease_seconds=0.6):
         before = lock_of(warehouse)

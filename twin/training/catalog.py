@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twin.training.job import Trainer, TrainingJob
     from twin.training.progress import Progress
 
-__all__ = ["current", "data_version", "find_or_train", "folder_of", "registry_manifest"]
+__all__ = ["current", "data_version", "find_or_train", "folder_of", "publish", "registry_manifest"]
 
 CURRENT = "fine_tuned_model.current"
 """The file in the artifact store that names the current model."""
@@ -32,21 +32,24 @@ def find_or_train(
     force: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainedModel:
-    """The job's model, from the store where it is there, else trained and stored; it is the current one from now on.
+    """The job's model, from the store where it is there, else trained; `publish` makes it the current one.
 
     Raises:
         TrainingFailed: With the train program's reason.
     """
-    if store.exists(folder_of(job.name)) and not force:
-        model = _stored(store, job.name)
-    else:
-        if force:
-            trainer.discard(job)
-            store.delete_folder(folder_of(job.name))
-        model = trainer.train(job, on_progress)
-        store.put_folder(folder_of(job.name), model.folder)
+    if force:
+        trainer.discard(job)
+    elif store.exists(folder_of(job.name)):
+        return _stored(store, job.name)
+    return trainer.train(job, on_progress)
+
+
+def publish(job: TrainingJob, model: TrainedModel, trainer: Trainer, store: ArtifactStore) -> TrainedModel:
+    """Stores the job's model and makes it the current one; the trainer then keeps no second copy of it."""
+    store.put_folder(folder_of(job.name), model.folder)
     store.write(CURRENT, job.name.encode())
-    return model
+    trainer.discard(job)
+    return msgspec.structs.replace(model, folder=store.get_folder(folder_of(job.name)))
 
 
 def current(store: ArtifactStore) -> TrainedModel:

@@ -87,7 +87,7 @@ class Trainer(Protocol):
         ...
 
     def discard(self, job: TrainingJob) -> None:
-        """Forgets the job's model and checkpoints, so that the next `train` starts afresh."""
+        """Forgets the job's model and checkpoints, so that the next `train` starts afresh; logs are kept."""
         ...
 
 
@@ -118,7 +118,8 @@ class LocalTrainer:
 
     def discard(self, job: TrainingJob) -> None:
         """See `Trainer.discard`."""
-        shutil.rmtree(self._root(job), ignore_errors=True)
+        for part in ("model", "checkpoints", "input", "cache"):
+            shutil.rmtree(self._root(job) / part, ignore_errors=True)
 
     def _root(self, job: TrainingJob) -> Path:
         return self.work / job.name

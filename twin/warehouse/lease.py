@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ __all__ = ["Lease", "hold"]
 logger = logging.getLogger(__name__)
 
 LOCK = "publish"
+RETRY_SECONDS = 0.5
 
 
 class Lease:
@@ -41,8 +43,25 @@ class Lease:
         self._released = threading.Event()
         self._renewer = threading.Thread(target=self._renew_until_released, name="publish-lease", daemon=True)
 
-    def acquire(self) -> None:
-        """Takes the lock, or raises PublishConflict with who holds it and until when."""
+    def acquire(self, wait_seconds: float = 0) -> None:
+        """Takes the lock, or after `wait_seconds` raises PublishConflict with who holds it and until when."""
+        deadline = time.monotonic() + wait_seconds
+        told = False
+        while True:
+            try:
+                self._take()
+            except PublishConflict as conflict:
+                if time.monotonic() >= deadline:
+                    raise
+                if not told:
+                    logger.warning("%s waits up to %.0f s: %s", self.owner, wait_seconds, conflict)
+                told = True
+                time.sleep(RETRY_SECONDS)
+            else:
+                self._renewer.start()
+                return
+
+    def _take(self) -> None:
         free = {"$lte": [{"$ifNull": ["$expires_at", "$$NOW"]}, "$$NOW"]}
         mine = {"owner": {"$literal": self.owner}, "token": self._token, "expires_at": self._expiry}
         take_if_free = [
@@ -59,7 +78,6 @@ class Lease:
                 f"{lock['owner']} is publishing, and holds the lock until {lock['expires_at']:%H:%M:%S} UTC or longer. "
                 "Wait until it has ended; if it was killed, the lock frees itself at that time."
             )
-        self._renewer.start()
 
     def release(self) -> None:
         """Gives the lock back.
@@ -101,7 +119,7 @@ class Lease:
 
 
 @contextlib.contextmanager
-def hold(connection: Connection, owner: str, seconds: float) -> Generator[Lease]:
+def hold(connection: Connection, owner: str, seconds: float, wait_seconds: float = 0) -> Generator[Lease]:
     """Holds the publishing lock within the block.
 
     Raises:
@@ -109,7 +127,7 @@ def hold(connection: Connection, owner: str, seconds: float) -> Generator[Lease]
         WarehouseUnavailable: MongoDB does not answer.
     """
     lease = Lease(connection, owner, seconds)
-    lease.acquire()
+    lease.acquire(wait_seconds)
     try:
         yield lease
     except BaseException:

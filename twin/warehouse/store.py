@@ -228,13 +228,16 @@ class Warehouse:
 
     # The publishing lock
 
-    def publish_lock(self, owner: str, *, lease_seconds: float = 60) -> AbstractContextManager[lease.Lease]:
+    def publish_lock(
+        self, owner: str, *, lease_seconds: float = 60, wait_seconds: float = 0
+    ) -> AbstractContextManager[lease.Lease]:
         """Holds the one publishing lock within the block, however long the block takes.
 
         Raises:
-            PublishConflict: Someone else holds it (who, and until when, is in the message), or it was lost.
+            PublishConflict: Someone else still holds it after `wait_seconds` (who, and until when, is in the message),
+                or it was lost.
         """
-        return lease.hold(self._connection, owner, lease_seconds)
+        return lease.hold(self._connection, owner, lease_seconds, wait_seconds)
 
     @property
     def _database(self) -> Database[dict[str, Any]]:
