@@ -15,6 +15,8 @@ from twin.warehouse import IngestReport
 __all__ = ["ASSETS", "CHECKS", "CollectionConfig", "cleaned_documents", "raw_documents"]
 
 GROUP = "collection"
+PROBLEMS = ("refused", "failed")
+MAX_PROBLEMS = 100
 
 
 class CollectionConfig(dg.Config):
@@ -40,31 +42,35 @@ def raw_documents(
 ) -> dg.MaterializeResult:
     """Every document of every source, in MongoDB, with its revisions; what vanished from its source is tombstoned."""
     store = warehouse.client
-    chosen = [collection.detect(location, config.author) for location in config.locations]
-    todo = chosen or sources.known(read(HomeSettings).config, store)
+    file = read(HomeSettings).config
+    todo = sources.at(config.locations, config.author, file, store) or sources.known(file, store)
     if not todo:
         raise SettingsError(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
         )
-    total = IngestReport()
+    total, remembered = IngestReport(), {source.id for source in store.sources()}
     with stopwatch() as watch, publishing(context, store):
         for source in todo:
-            store.add_source(source)  # remembered, so that leaving twin.yaml removes nothing by accident
+            store.add_source(source)  # before its documents, so that none is ever without its source
             report = store.observe(
                 source,
                 collection.collect(source, read(SourceSettings)),
                 complete=True,
                 confirm_vanished=config.confirm_vanished,
             )
+            if not report.held and source.id not in remembered:
+                store.remove_source(source.id)  # a location that never gave anything is more likely a mistake
             _tell(context, source.location, report)
             total += report
     outcomes = [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in total.outcomes]
+    problems = [outcome for outcome in outcomes if outcome["state"] in PROBLEMS]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.data_version("raw_documents")),
         metadata={
             **counted(**total.counts, sources=len(todo), seconds=watch.seconds, warnings=len(total.warnings)),
             "dagster/row_count": len(store.fingerprints()),
             "outcomes": table(outcomes),
+            "problems": dg.MetadataValue.json(problems[:MAX_PROBLEMS]),
         },
     )
 
@@ -141,7 +147,7 @@ def _tell(context: dg.AssetExecutionContext, location: str, report: IngestReport
     for warning in report.warnings:
         context.log.warning(f"{location}: {warning}")
     for outcome in report.outcomes:
-        if outcome.state in {"refused", "failed"}:
+        if outcome.state in PROBLEMS:
             context.log.warning(f"{outcome.state} {outcome.url}: {outcome.reason}")
 
 

@@ -19,10 +19,12 @@ from twin import collection
 from twin.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from twin.records import Source
     from twin.warehouse import Warehouse
 
-__all__ = ["configured", "known"]
+__all__ = ["at", "configured", "known"]
 
 
 class _Author(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +59,17 @@ def configured(config: Path) -> list[Source]:
 def known(config: Path, warehouse: Warehouse) -> list[Source]:
     """Every source of this twin, each once; the configuration file's word on the author wins."""
     return list({source.id: source for source in [*warehouse.sources(), *configured(config)]}.values())
+
+
+def at(locations: Iterable[str], author: str | None, config: Path, warehouse: Warehouse) -> list[Source]:
+    """The sources at some locations. Where no author is named, one that is known already keeps its own.
+
+    Raises:
+        InputError: There is nothing to read at a location.
+    """
+    named = [collection.detect(location, author) for location in locations]
+    earlier = {source.id: source for source in known(config, warehouse)}
+    return [source if source.author else earlier.get(source.id, source) for source in named]
 
 
 def _absolute(location: str, folder: Path) -> str:

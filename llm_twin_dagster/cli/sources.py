@@ -13,6 +13,7 @@ from twin.home import Home
 __all__ = ["app", "ingest"]
 
 app = typer.Typer(help="What the twin reads.", no_args_is_help=True)
+COUNTS = ("added", "changed", "removed", "unchanged", "refused", "failed")
 
 Author = Annotated[str | None, typer.Option(help="Whose documents these are, where they do not say so themselves.")]
 
@@ -89,14 +90,17 @@ def ingest(
             {"ops": {"raw_documents": {"config": config}}},
             on_line=None if as_json else step_line,
         )
+    collected, index = outcome.assets["raw_documents"].metadata, outcome.assets["vector_index"].metadata
+    counts = {name: collected.get(name, 0) for name in COUNTS}
+    passages, generation = index.get("dagster/row_count"), index.get("generation")
+    problems = collected.get("problems", [])
+    if as_json:
+        print_json({**counts, "passages": passages, "generation": generation, "problems": problems})
+    elif collected:
+        out.print("  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items()))
+    if problems and not any(counts[name] for name in ("added", "changed", "unchanged")):
+        fail(f"Nothing could be read: {problems[0]['url']}: {problems[0]['reason']}")
     if not outcome.success:
         fail(outcome.error or f"Nothing was published. Failed checks: {', '.join(outcome.failed_checks)}")
-    collected, index = outcome.assets["raw_documents"].metadata, outcome.assets["vector_index"].metadata
-    counts = {
-        name: collected.get(name, 0) for name in ("added", "changed", "removed", "unchanged", "refused", "failed")
-    }
-    if as_json:
-        print_json({**counts, "passages": index.get("dagster/row_count"), "generation": index.get("generation")})
-        return
-    out.print("  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items()))
-    out.print(f"The index holds {index.get('dagster/row_count')} passages (generation {index.get('generation')}).")
+    if not as_json:
+        out.print(f"The index holds {passages} passages (generation {generation}).")

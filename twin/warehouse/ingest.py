@@ -59,6 +59,11 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
         names = ("added", "changed", "removed", "unchanged", "refused", "failed")
         return {name: getattr(self, name) for name in names}
 
+    @property
+    def held(self) -> int:
+        """Documents that were shown and are in the warehouse now; 0 when nothing could be read."""
+        return self.added + self.changed + self.unchanged
+
     def __add__(self, other: IngestReport) -> IngestReport:
         sums = {name: count + getattr(other, name) for name, count in self.counts.items()}
         return IngestReport(

@@ -1,0 +1,81 @@
+"""`llm-twin ingest` as a person uses it: what it brings in, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from llm_twin_dagster.cli import app
+from twin.records import Source
+from twin.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARAGRAPH = "Engines turn heat into work. They do it in cycles, and each cycle gives a little less than it took. "
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """The warehouse of a home that knows no sources."""
+    monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    monkeypatch.setenv("MONGODB_DATABASE", mongo_database)
+    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
+    monkeypatch.delenv("COLLECTION_ALLOW_PRIVATE_ADDRESSES", raising=False)
+    return Warehouse(mongo_uri, mongo_database)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder with one document that does not name its author, and an image."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "engines.md").write_text(f"# Engines\n\n{PARAGRAPH * 4}\n")
+    (folder / "engine.png").write_bytes(b"\x89PNG")
+    return folder
+
+
+def ingest(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, the counts, and what it said to the person."""
+    result = CliRunner().invoke(app, ["ingest", *arguments, "--json"])
+    return result.exit_code, json.loads(result.stdout) if result.stdout else {}, result.stderr
+
+
+def counts(said: dict[str, Any]) -> list[int]:
+    return [said[name] for name in ("added", "changed", "removed", "unchanged", "refused", "failed")]
+
+
+def test_an_author_who_was_named_once_need_not_be_named_again(warehouse: Warehouse, notes: Path) -> None:
+    code, said, _ = ingest(str(notes), "--author", "Ada")
+    assert (code, counts(said)) == (0, [1, 0, 0, 0, 0, 0])
+    code, said, _ = ingest(str(notes))
+    assert (code, counts(said)) == (0, [0, 0, 0, 1, 0, 0])
+    assert warehouse.sources() == [Source(kind="folder", location=str(notes), author="Ada")]
+
+
+def test_what_cannot_be_read_ends_with_its_reason_and_is_not_remembered(
+    warehouse: Warehouse, notes: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for location, reason in (
+        (str(empty), "has no documents"),
+        ("http://127.0.0.1:9/gone", "not on the public internet"),
+    ):
+        code, said, error = ingest(location, "--author", "Ada")
+        assert code == 1
+        assert reason in error
+        assert reason in said["problems"][0]["reason"]
+    assert warehouse.sources() == []
+
+    code, said, error = ingest(str(tmp_path / "nowhere"))
+    assert code == 1
+    assert "Nothing to read at" in error
+
+    code, said, _ = ingest(str(notes), str(empty), "--author", "Ada")
+    assert (code, counts(said)) == (0, [1, 0, 0, 0, 0, 1])
+    assert [source.location for source in warehouse.sources()] == [str(notes)]
