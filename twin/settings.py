@@ -215,7 +215,7 @@ class RagSettings(_Settings):
 
     top_k: int = Field(4, validation_alias="RAG_TOP_K", ge=1, le=50)
     """Passages shown to the model."""
-    min_similarity: float = Field(0.25, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
+    min_similarity: float = Field(0.28, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
     """When no passage is at least this similar to the question, the twin says that it found nothing."""
     max_question_chars: int = Field(4_000, validation_alias="RAG_MAX_QUESTION_CHARS", ge=1)
     """A longer question is refused."""
