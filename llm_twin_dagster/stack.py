@@ -113,7 +113,7 @@ def borrow(home: Home, names: Sequence[str], on_line: services.LogLine) -> Gener
     """
     names = services.needed(tuple(names))
     with contextlib.ExitStack() as stack:
-        if state := home.run_state():
+        if state := _running(home):
             urls = {name: service.url for name, service in state.services.items()}
             if missing := [name for name in names if name not in urls]:
                 raise PlatformError(
@@ -132,7 +132,7 @@ def stop_running(home: Home) -> bool:
     Raises:
         PlatformError: It did not stop in time.
     """
-    state = home.run_state()
+    state = _running(home)
     if state is None:
         return False
     os.kill(state.pid, signal.SIGTERM)
@@ -142,6 +142,19 @@ def stop_running(home: Home) -> bool:
             raise PlatformError(f"The stack (process {state.pid}) did not stop within {STOP_SECONDS:.0f} s.")
         time.sleep(WATCH_SECONDS)
     return True
+
+
+def _running(home: Home) -> RunState | None:
+    """The running stack. What a killed supervisor left is none, even if its process id is in use again."""
+    state = home.run_state()
+    if state is None:
+        return None
+    with contextlib.suppress(FileNotFoundError), home.lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return state
+    return None
 
 
 @contextlib.contextmanager

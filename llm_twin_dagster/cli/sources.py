@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,16 +56,20 @@ def list_(as_json: Json = False) -> None:
 @explained
 def remove(location: str) -> None:
     """Forget a source. Its documents are tombstoned, and leave the index with the next ingest."""
-    from twin import collection
+    from twin import collection, sources
     from twin.deployment import Deployment
+    from twin.settings import HomeSettings, read
 
     home = Home.from_settings()
     with borrow(home, ["mongod"], quiet_line):
         warehouse = Deployment(home).warehouse
         known = {source.location: source for source in warehouse.sources()}
-        source = known.get(location) or collection.detect(location)
+        source = known.get(location) or known.get(str(Path(location).resolve())) or collection.detect(location)
         warehouse.remove_source(source.id)
     out.print(f"Removed {source.location}.", markup=False, soft_wrap=True)
+    config = read(HomeSettings).config
+    if source.id in {configured.id for configured in sources.configured(config)}:
+        out.print(f"{config} names it too, so the next ingest reads it again: remove it there.", soft_wrap=True)
 
 
 @explained
