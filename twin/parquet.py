@@ -41,8 +41,13 @@ def to_table(rows: Sequence[Any], record: type[msgspec.Struct]) -> pa.Table:
 
 def from_table(table: pa.Table, record: type[R]) -> list[R]:
     """The records of a table that `to_table` made."""
+    import pyarrow as pa
+
+    maps = [field.name for field in table.schema if pa.types.is_map(field.type)]
     return msgspec.convert(
-        [_with_maps_as_dicts(row) for row in table.to_pylist()],
+        [
+            row | {name: dict(row[name]) for name in maps if row[name] is not None} for row in table.to_pylist()
+        ],  # Arrow gives maps as pairs
         type=types.GenericAlias(list, (record,)),
         builtin_types=(datetime,),
     )
@@ -74,11 +79,3 @@ def _arrow_type(hint: Any) -> pa.DataType:
 
 def _plain(value: Any) -> Any:
     return list(value.items()) if isinstance(value, dict) else value
-
-
-def _with_maps_as_dicts(row: dict[str, Any]) -> dict[str, Any]:
-    """Arrow gives a map as a list of pairs."""
-    return {
-        name: dict(value) if isinstance(value, list) and value and isinstance(value[0], tuple) else value
-        for name, value in row.items()
-    }

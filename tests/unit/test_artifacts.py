@@ -191,3 +191,14 @@ def test_a_remote_store_works_the_same_through_fsspec(tmp_path: Path) -> None:
     assert (store.get_folder("m") / "weights.bin").read_bytes() == b"42"
     store.delete_folder("m")
     assert not store.exists("m")
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    counts: dict[str, int]
+    maybe: dict[str, int] | None = None
+
+
+@pytest.mark.parametrize("counts", [{}, {"a": 1, "b": 2}])
+def test_mappings_survive_the_way_through_parquet(counts: dict[str, int]) -> None:
+    rows = [Counted(counts=counts), Counted(counts={"c": 3}, maybe=counts)]
+    assert from_table(to_table(rows, Counted), Counted) == rows
