@@ -32,7 +32,7 @@ class MadeAsset:
     data_version: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     status: str = "not run"
-    """`made`, `nothing to do`, `failed` or `not run`."""
+    """`made`, `unchanged` (materialized, with the data version that it had), `nothing to do`, `failed` or `not run`."""
 
 
 @dataclass
@@ -111,13 +111,25 @@ def _run(
     job = defs().resolve_job_def(job_name)
     whole = len(names) == len(set(job.asset_layer.executable_asset_keys))
     with dg.DagsterInstance.get() as instance, listening(on_line), _interruptible():
+        before = {name: _data_version(instance, dg.AssetKey(name)) for name in names}
         result = job.execute_in_process(
             instance=instance,
             run_config={**(run_config or {}), "loggers": {"console": {"config": {}}}},
             raise_on_error=False,
             asset_selection=None if whole else [dg.AssetKey(name) for name in names],
         )
-    return _outcome(result, names)
+    outcome = _outcome(result, names)
+    for made in outcome.assets.values():
+        if made.status == "made" and made.data_version == before[made.name]:
+            made.status = "unchanged"
+    return outcome
+
+
+def _data_version(instance: Any, key: Any) -> str | None:
+    """The data version that an asset has now, or None before its first materialization."""
+    event = instance.get_latest_materialization_event(key)
+    materialization = event.asset_materialization if event else None
+    return (materialization.tags or {}).get("dagster/data_version") if materialization else None
 
 
 @contextmanager

@@ -135,5 +135,6 @@ def test_doing_everything_again_makes_no_new_data_version_and_trains_nothing(wal
     again = {name: asset.data_version for name, asset in walked.again.assets.items() if asset.data_version}
     assert again == versions
     assert walked.again.assets["fine_tuned_model"].metadata["reused"] is True
-    assert walked.again.assets["inference_endpoint"].status == "nothing to do"
+    statuses = {name: asset.status for name, asset in walked.again.assets.items()}
+    assert statuses == {**dict.fromkeys(ASSETS, "unchanged"), "inference_endpoint": "nothing to do"}
     assert sum(asset.seconds for asset in walked.again.assets.values()) < 30
