@@ -45,7 +45,9 @@ def test_services_start_in_order_tell_where_they_are_and_stop_without_a_trace(ho
         assert state is not None
         assert list(state.services) == SERVICES
         assert answers(stack.urls["console"] + "/health/ready", timeout=10)
-        pids = [process.pid for process in psutil.Process().children(recursive=True)]
+        guards = [psutil.Process(running.child.pid) for running in stack.running.values()]
+        pids = [process.pid for guard in guards for process in (guard, *guard.children(recursive=True))]
+        assert len(pids) >= 2 * len(SERVICES), "each service and its guard"
     assert place.run_state() is None
     assert not any(alive(pid) for pid in pids)
 
