@@ -74,11 +74,14 @@ def _approved(home: Home) -> ModelVersion:
 
 
 def _review(home: Home) -> None:
-    """Approves the newest version that awaits review, over the same API that a person's page uses."""
+    """Approves the first model, over the same API that a person's page uses. Later ones are left to a person."""
     deployment = Deployment(home)
     name = read(ModelSettings).name
     newest = deployment.registry.versions(name)[0]
     if newest.review != "pending":
+        return
+    if deployment.registry.approved(name) is not None:
+        step_line("review", f"version {newest.version} awaits yours: llm-twin models approve {newest.version}")
         return
     deployment.review_client().approve(
         name, newest.version, reviewer=REVIEWER, comment="Approved by `make demo`, after the evaluation gate passed."
