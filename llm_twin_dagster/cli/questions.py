@@ -10,7 +10,7 @@ import typer
 
 from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, print_table, quiet_line
 from llm_twin_dagster.stack import borrow
-from twin.errors import ServiceUnavailable, TwinError
+from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
 
 __all__ = ["ask", "search", "traces"]
@@ -52,6 +52,8 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Ask the twin. Uses the running stack, or starts what is needed for the length of the answer."""
+    if not question.strip():
+        raise EmptyQuestion("The question is empty. Ask something.")
     home = Home.from_settings()
     with borrow(home, STACK, quiet_line if not as_json else lambda *_: None) as urls:
         answer = post(f"{urls['twin']}/rag", {"query": question, "author": author})
@@ -69,14 +71,16 @@ def traces(
     """The latest traces, from the console."""
     home = Home.from_settings()
     with borrow(home, ["mongod", "console"], quiet_line if not as_json else lambda *_: None) as urls:
-        found = httpx.get(f"{urls['console']}/api/traces", params={"limit": limit}, timeout=30).json()
-    rows = found["traces"] if isinstance(found, dict) else found
+        response = httpx.get(f"{urls['console']}/api/traces", params={"limit": limit}, timeout=30)
+        if response.is_error:
+            raise ServiceUnavailable(f"The console answered {response.status_code}. See TWIN_HOME/logs/console.log.")
+        rows = response.json()["traces"]
     if as_json:
         print_json(rows)
         return
     print_table(
-        ["started", "name", "input", "ms", "status", "trace"],
-        [[r.get(key) for key in ("start_time", "name", "input", "duration_ms", "status", "id")] for r in rows],
+        ["started", "name", "question", "ms", "trace"],
+        [[r.get(key) for key in ("start_time", "name", "question", "duration_ms", "id")] for r in rows],
     )
 
 

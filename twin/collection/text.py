@@ -21,6 +21,9 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+HIGH_BYTES = bytes(range(0x80, 0x100))
+LEAST_EVIDENCE = 6
+"""Non-ASCII bytes that a text must have for its encoding to be detected."""
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b"))
 HEADING = re.compile(r"#[ \t]+(.{1,400}?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r" {0,3}(```|~~~)")
@@ -46,7 +49,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
         problem = error
     if declared and (text := _try(data, declared)) is not None:
         return text
-    if _is_mostly_utf8(data):
+    if _is_mostly_utf8(data) or _too_little_to_tell(data):
         line = data.count(b"\n", 0, problem.start) + 1
         raise SourceFailed(f"broken UTF-8 at byte {problem.start} (line {line}): repair it, or save it as UTF-8")
     if encoding := _detected(data):
@@ -97,6 +100,12 @@ def _is_mostly_utf8(data: bytes) -> bool:
     broken = text.count("\ufffd")
     valid = len(re.findall(r"[^\x00-\x7f\ufffd]", text))
     return valid > broken
+
+
+def _too_little_to_tell(data: bytes) -> bool:
+    """Whether a detector would guess from next to nothing: single bytes of almost any encoding decode to *something*,
+    and a wrong guess would be published as the author's text."""
+    return len(data) - len(data.translate(None, HIGH_BYTES)) < LEAST_EVIDENCE
 
 
 def _detected(data: bytes) -> str | None:

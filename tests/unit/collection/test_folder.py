@@ -128,6 +128,13 @@ def test_text_is_read_in_its_encoding(tmp_path: Path, data: bytes, expected: str
     assert only_document(tmp_path).content == expected
 
 
+def test_a_few_stray_bytes_in_plain_ascii_are_not_guessed_at(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"A fine line.\nThis is \xff\xfe\xc3\x28 broken text, and more of it follows.")
+    rejected = only_rejection(tmp_path)
+    assert not rejected.refused
+    assert "broken UTF-8 at byte 21 (line 2)" in rejected.reason
+
+
 def test_broken_utf8_is_not_guessed_at(tmp_path: Path) -> None:
     good = "Größe und Länge, schön für Bücher.\n".encode()
     (tmp_path / "a.txt").write_bytes(good + good[:3] + b"\xff\xfe" + good)
