@@ -46,4 +46,6 @@ def test_the_local_instance_runs_without_anything_else_and_calls_nobody(tmp_path
     found = reference(tmp_path, PROJECT / "dagster.yaml")
     assert isinstance(found.run_launcher, DefaultRunLauncher)
     assert found.settings["telemetry"] == {"enabled": False}
-    assert found.settings["run_retries"]["retry_on_asset_or_op_failure"] is False
+    retries = found.settings["run_retries"]
+    assert isinstance(retries, dict)
+    assert retries["retry_on_asset_or_op_failure"] is False
