@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twin.datasets import InstructDataset, InstructionCache, build, leaks
+from twin.datasets.filters import why_not
 from twin.records import Chunk, chunk_id, document_id
 from twin.serving.process import model_process
 from twin.settings import EndpointSettings, ModelSettings, read
@@ -73,9 +74,11 @@ def test_a_small_model_writes_questions_that_the_passages_answer(tmp_path: Path,
     model = base.ensure(read(ModelSettings), home)
     dataset = make(tmp_path, model)
     samples = [*dataset.train, *dataset.test]
-    assert len(samples) >= 2, f"too few instructions can be used: {dataset.rejected}"
+    # How many a model of 135M parameters gets right differs between machines; every passage is accounted for on all
+    assert samples, f"no instruction can be used: {dataset.rejected}"
+    assert len(samples) + sum(dataset.rejected.values()) == len(PASSAGES)
     assert {sample.answer for sample in samples} <= set(PASSAGES.values())
-    assert all(sample.instruction.endswith("?") for sample in samples)
+    assert [why_not(sample.instruction, sample.answer) for sample in samples] == [None] * len(samples)
     assert leaks(dataset.train, dataset.test) == []
 
     (tmp_path / "writer.log").unlink()
