@@ -49,12 +49,12 @@ def raw_documents(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
         )
     total, remembered = IngestReport(), {source.id for source in store.sources()}
-    with stopwatch() as watch, publishing(context, store):
+    with stopwatch() as watch, publishing(context, store), collection.Session(read(SourceSettings)) as session:
         for source in todo:
             store.add_source(source)  # before its documents, so that none is ever without its source
             report = store.observe(
                 source,
-                collection.collect(source, read(SourceSettings)),
+                collection.collect(source, session),
                 complete=True,
                 confirm_vanished=config.confirm_vanished,
             )

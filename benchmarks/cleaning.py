@@ -23,7 +23,7 @@ ROUNDS = 5
 
 def main(location: str) -> None:
     """Prints a line for each step, the best of `ROUNDS`."""
-    items = collection.collect(collection.detect(location, "benchmark"), read(SourceSettings))
+    items = collection.look(collection.detect(location, "benchmark"), read(SourceSettings))
     documents = [item for item in items if isinstance(item, Document)]
     cleaned = [cleaning.clean(document) for document in documents]
     megabytes = sum(len(document.content.encode()) for document in documents) / 1e6

@@ -5,7 +5,8 @@ TwinError
 ├── PlatformError              this machine lacks something (a binary, memory, a port)
 ├── CollectionError            a document could not be brought in
 │   ├── SourceRefused          we decided not to take it: too large, binary, not allowed
-│   └── SourceFailed           we could not get it: not found, timed out, unreadable
+│   ├── SourceFailed           we could not get it: timed out, unreadable, refused by the server
+│   └── SourceGone             the place itself says that the document is no more
 ├── InputError                 a caller's request is wrong
 │   ├── EmptyQuestion
 │   ├── QuestionTooLong
@@ -47,6 +48,7 @@ __all__ = [
     "ServiceUnavailable",
     "SettingsError",
     "SourceFailed",
+    "SourceGone",
     "SourceRefused",
     "TrainingFailed",
     "TwinError",
@@ -86,6 +88,10 @@ class SourceRefused(CollectionError):
 
 class SourceFailed(CollectionError):
     """The document could not be fetched or read."""
+
+
+class SourceGone(CollectionError):
+    """The place itself says that the document is no more."""
 
 
 class InputError(TwinError):

@@ -18,12 +18,15 @@ __all__ = [
     "CleanedDocument",
     "Document",
     "EmbeddedChunk",
+    "Gone",
     "InstructSample",
     "Interaction",
     "ModelVersion",
     "Passage",
     "Rejected",
     "Source",
+    "Unchanged",
+    "Visit",
     "chunk_id",
     "content_hash",
     "document_id",
@@ -78,7 +81,8 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A place that documents come from."""
 
-    kind: Literal["folder", "jsonl", "repository", "article"]
+    kind: str
+    """The collector that reads it, for example `folder`, `feed` or `article`."""
     location: str
     """Canonical: an absolute path or URL."""
     author: str | None = None
@@ -253,3 +257,33 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     refused: bool
     """True when we decided not to take it; False when it could not be fetched or read."""
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """A document of which the source itself says that it is no more, for example by HTTP status 410."""
+
+    url: str
+    reason: str
+
+
+class Unchanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What the source shows as it was at the last look, told without reading it again."""
+
+    url: str | None = None
+    """The location of one document; None for every document that the source has."""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of one look at one place, so that the next look can ask whether it changed."""
+
+    url: str
+    """The place as it is asked for: a page, a feed, a file, a repository."""
+    reader: str
+    """Version of the code that read it; what another version has read is read again."""
+    documents: list[str] = []
+    """The locations of the documents that it gave."""
+    etag: str | None = None
+    last_modified: str | None = None
+    """As the server sent them, to be sent back in a conditional request."""
+    digest: str | None = None
+    """Of what was read: a body's sha256, a file's size and time, a repository's commit, an entry's hash."""

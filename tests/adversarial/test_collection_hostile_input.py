@@ -21,7 +21,7 @@ MEGABYTE = 1_000_000
 
 
 def collect_file(path: Path) -> Document | Rejected:
-    [outcome] = list(collection.collect(collection.detect(str(path), "Ada"), read(SourceSettings)))
+    [outcome] = list(collection.look(collection.detect(str(path), "Ada"), read(SourceSettings)))
     return outcome
 
 
@@ -103,7 +103,7 @@ def test_a_large_json_lines_file_is_read_in_bounded_memory(tmp_path: Path) -> No
             file.write(line % number)
     tracemalloc.start()
     count = sum(
-        isinstance(item, Document) for item in collection.collect(collection.detect(str(path)), read(SourceSettings))
+        isinstance(item, Document) for item in collection.look(collection.detect(str(path)), read(SourceSettings))
     )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -133,7 +133,7 @@ def server() -> Iterator[str]:
 def fetch(url: str, author: str | None = None, **changes: object) -> Document | Rejected:
     given = {"allow_private_addresses": True, "timeout_seconds": 5.0} | changes
     settings = read(SourceSettings).model_copy(update=given)
-    [outcome] = list(collection.collect(collection.detect(url, author), settings))
+    [outcome] = list(collection.look(collection.detect(url, author), settings))
     return outcome
 
 

@@ -33,7 +33,7 @@ WORDS_OF_THE_AUTHORS = (
 
 @pytest.fixture(scope="module")
 def documents() -> list[Document]:
-    items = list(collection.collect(collection.detect(str(CORPUS)), read(SourceSettings)))
+    items = list(collection.look(collection.detect(str(CORPUS)), read(SourceSettings)))
     return [item for item in items if isinstance(item, Document)]
 
 

@@ -64,7 +64,7 @@ def repository(tmp_path: Path) -> Path:
 
 def collect(source: Source, **changes: object) -> dict[str, Document | Rejected]:
     settings = read(SourceSettings).model_copy(update={"max_bytes": 10_000} | changes)
-    return {item.url.rsplit("/engine/", 1)[-1]: item for item in collection.collect(source, settings)}
+    return {item.url.rsplit("/engine/", 1)[-1]: item for item in collection.look(source, settings)}
 
 
 def test_documentation_and_code_come_and_the_rest_is_refused_with_reasons(repository: Path) -> None:

@@ -1,35 +1,24 @@
-"""Every way a document comes in: folders, JSONL files, git repositories and web articles.
+"""Every way a document comes in: folders, exports, feeds, repositories, web articles.
 
-A new kind of source is one file with a `Collector` in it, named in `COLLECTORS` below.
+A new kind of source is one file in `twin.collection.collectors` with a `Collector` in it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.collection.article import ArticleCollector
-from twin.collection.base import Collector
-from twin.collection.folder import FolderCollector
-from twin.collection.jsonl import JsonlCollector
-from twin.collection.repository import RepositoryCollector
+from twin.collection.base import Collector, Item
+from twin.collection.registry import all_collectors, collector_of
+from twin.collection.session import Memory, Session
 from twin.errors import InputError
-from twin.records import Source
+from twin.records import Document, Rejected, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.records import Document, Rejected
     from twin.settings import SourceSettings
 
-__all__ = ["COLLECTORS", "Collector", "collect", "detect"]
-
-COLLECTORS: tuple[Collector, ...] = (
-    JsonlCollector(),
-    RepositoryCollector(),
-    FolderCollector(),
-    ArticleCollector(),
-)
-"""Asked in this order; the first that recognises a location has it."""
+__all__ = ["Collector", "Item", "Memory", "Session", "collect", "collector_of", "detect", "look"]
 
 
 def detect(location: str, author: str | None = None) -> Source:
@@ -42,15 +31,15 @@ def detect(location: str, author: str | None = None) -> Source:
     """
     location = location.strip()
     author = (author or "").strip() or None
-    for collector in COLLECTORS:
+    for collector in all_collectors():
         if canonical := collector.recognise(location):
             return Source(kind=collector.kind, location=canonical, author=author)
-    accepted = "; ".join(collector.accepts for collector in COLLECTORS)
+    accepted = "; ".join(collector.accepts for collector in all_collectors())
     raise InputError(f"Nothing to read at {location!r}. Accepted: {accepted}.")
 
 
-def collect(source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
-    """The documents of `source`, one at a time and in the same order every time.
+def collect(source: Source, session: Session) -> Iterator[Item]:
+    """What `source` has, one item at a time and in the same order every time.
 
     A document that cannot be taken comes as a `Rejected` with its reason, and the rest goes on. The author is who the
     document names, else `source.author`; a document with neither is refused.
@@ -59,5 +48,10 @@ def collect(source: Source, settings: SourceSettings) -> Iterator[Document | Rej
         SourceFailed: The source as a whole cannot be read, or is empty. Raised from the iterator, so what it gave
             before is not the whole source.
     """
-    collector = next(collector for collector in COLLECTORS if collector.kind == source.kind)
-    return collector.collect(source, settings)
+    return collector_of(source.kind).collect(source, session)
+
+
+def look(source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+    """What `source` has at a first look that nobody remembers: its documents, and what is none; see `collect`."""
+    with Session(settings) as session:
+        yield from (item for item in collect(source, session) if isinstance(item, Document | Rejected))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
-from twin.records import Document, Rejected, document_id
+from twin.records import Document, Gone, Rejected, Unchanged, Visit, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from twin.collection.session import Session
     from twin.records import DocumentKind, Source
-    from twin.settings import SourceSettings
 
-__all__ = ["Collector", "Draft", "failed", "finish", "parse_date", "refused", "too_large"]
+__all__ = ["Collector", "Draft", "Item", "failed", "finish", "parse_date", "refused", "too_large"]
 
-SourceKind = Literal["folder", "jsonl", "repository", "article"]
+Item: TypeAlias = Document | Rejected | Gone | Unchanged | Visit
+"""What a collector gives. A `Visit` follows the documents that it stands for: it is kept when they are."""
 
 WRITTEN_DATES = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%Y/%m/%d")
 
@@ -26,8 +27,18 @@ class Collector(Protocol):
     """One kind of source. Stateless: a collector can be used for any number of sources, from any thread."""
 
     @property
-    def kind(self) -> SourceKind:
+    def kind(self) -> str:
         """What `Source.kind` says."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Collectors are asked in this order, the lowest first: the more particular a location, the lower."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether what it gives is all that the source has, so that what is missing there has vanished."""
         ...
 
     @property
@@ -39,7 +50,7 @@ class Collector(Protocol):
         """The canonical form of `location` when it is of this kind, else None."""
         ...
 
-    def collect(self, source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+    def collect(self, source: Source, session: Session) -> Iterator[Item]:
         """See `twin.collection.collect`."""
         ...
 

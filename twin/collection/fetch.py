@@ -17,7 +17,7 @@ from twin.errors import InputError, SourceFailed, SourceRefused
 if TYPE_CHECKING:
     from twin.settings import SourceSettings
 
-__all__ = ["MAX_REDIRECTS", "Fetched", "fetch_html"]
+__all__ = ["HTML_TYPES", "MAX_REDIRECTS", "Fetched", "Fetcher"]
 
 MAX_REDIRECTS = 5
 HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -34,21 +34,31 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     charset: str | None
 
 
-def fetch_html(url: str, settings: SourceSettings) -> Fetched:
-    """Fetches one HTML page.
+class Fetcher:
+    """The one way to the web of a run of collection. Safe to share between threads.
 
     Every address is checked after its name was resolved, and the connection goes to the address that was checked, so a
     name that changes its address in between gains nothing; the same again for each redirect. Size is limited while
     reading, and `settings.timeout_seconds` is for all of it together: a server that sends a byte now and then cannot
     hold the collection up. Proxies from the environment are not used, as behind one no address can be checked.
-
-    Raises:
-        SourceRefused: Not HTML, too large, or not on the public internet.
-        SourceFailed: Not found, refused by the server, timed out, unreachable.
     """
-    # A thread of its own, because the caller may itself be on a running event loop
-    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
-        return pool.submit(lambda: asyncio.run(_fetch_in_time(url, settings))).result()
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._settings = settings
+
+    def get(self, url: str) -> Fetched:
+        """Fetches one HTML page.
+
+        Raises:
+            SourceRefused: Not HTML, too large, or not on the public internet.
+            SourceFailed: Not found, refused by the server, timed out, unreachable.
+        """
+        # A thread of its own, because the caller may itself be on a running event loop
+        with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
+            return pool.submit(lambda: asyncio.run(_fetch_in_time(url, self._settings))).result()
+
+    def close(self) -> None:
+        """Closes the connections."""
 
 
 async def _fetch_in_time(url: str, settings: SourceSettings) -> Fetched:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin import collection
+from twin.collection.registry import all_collectors
 from twin.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def test_any_text_is_a_source_or_a_clear_error(location: str) -> None:
     except InputError:
         return
     assert source.location
-    assert source.kind in {collector.kind for collector in collection.COLLECTORS}
+    assert source.kind in {collector.kind for collector in all_collectors()}
 
 
 @given(st.from_regex(URLS, fullmatch=True))

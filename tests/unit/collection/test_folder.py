@@ -22,7 +22,7 @@ def settings(**changes: object) -> SourceSettings:
 
 
 def collect(folder: Path, author: str | None = "Ada", **changes: object) -> list[Document | Rejected]:
-    return list(collection.collect(collection.detect(str(folder), author), settings(**changes)))
+    return list(collection.look(collection.detect(str(folder), author), settings(**changes)))
 
 
 def only_document(folder: Path, **changes: Any) -> Document:
@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_opened_makes_the_source_incomplete(
     for _ in range(20):  # a path too long for the system, which not even root can open by its name
         os.mkdir("d" * 250)  # noqa: PTH102 (relative to the folder that it deepens)
         os.chdir("d" * 250)
-    items = collection.collect(collection.detect(str(tmp_path), "Ada"), settings())
+    items = collection.look(collection.detect(str(tmp_path), "Ada"), settings())
     assert isinstance(next(items), Document)
     with pytest.raises(SourceFailed, match="cannot be opened"):
         next(items)
@@ -237,4 +237,4 @@ def test_an_empty_or_missing_folder_fails_clearly(tmp_path: Path, make: bool) ->
     if make:
         (folder / "empty").mkdir(parents=True)
     with pytest.raises(SourceFailed, match=r"has no documents.*\.md|does not exist"):
-        list(collection.collect(Source(kind="folder", location=str(folder)), settings()))
+        list(collection.look(Source(kind="folder", location=str(folder)), settings()))

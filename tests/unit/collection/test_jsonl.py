@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin import collection
-from twin.collection import jsonl
+from twin.collection.collectors import jsonl
 from twin.errors import InputError, SourceFailed
 from twin.records import Document, Rejected, document_id
 from twin.settings import SourceSettings, read
@@ -26,7 +26,7 @@ def collect(tmp_path: Path, data: bytes, author: str | None = None, **changes: o
     path = tmp_path / "articles.jsonl"
     path.write_bytes(data)
     settings = read(SourceSettings).model_copy(update=changes)
-    return list(collection.collect(collection.detect(str(path), author), settings))
+    return list(collection.look(collection.detect(str(path), author), settings))
 
 
 def lines(*records: Any) -> bytes:

@@ -9,13 +9,15 @@ import msgspec
 
 from twin.collection import urls
 from twin.collection.base import Draft, failed, finish, parse_date, refused, too_large
-from twin.collection.folder import as_path
+from twin.collection.collectors.folder import as_path
 from twin.errors import InputError, SourceFailed
 from twin.records import DocumentKind, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from twin.collection.base import Item
+    from twin.collection.session import Session
     from twin.records import Document, Source
     from twin.settings import SourceSettings
 
@@ -35,13 +37,16 @@ class JsonlCollector:
     """
 
     kind: Final = "jsonl"
+    rank: Final = 10
+    complete: Final = True
     accepts = f"a file ending in {' or '.join(sorted(ENDINGS))} with a document a line"
 
     def recognise(self, location: str) -> str | None:
         path = as_path(location)
         return str(path) if path and path.is_file() and path.suffix.lower() in ENDINGS else None
 
-    def collect(self, source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+    def collect(self, source: Source, session: Session) -> Iterator[Item]:
+        settings = session.settings
         path = Path(source.location)
         empty = True
         try:
@@ -154,3 +159,6 @@ def _location(record: dict, fallback_url: str) -> str:
 
 def _text(value: object) -> str | None:
     return " ".join(value.split()) or None if isinstance(value, str) else None
+
+
+COLLECTOR = JsonlCollector()

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from twin.collection import git, text, urls
 from twin.collection.base import Draft, failed, finish, refused, too_large
-from twin.collection.folder import HTML, MARKDOWN, NOT_TEXT, TEXT, as_path, markdown_draft
+from twin.collection.collectors.folder import HTML, MARKDOWN, NOT_TEXT, TEXT, as_path, markdown_draft
 from twin.collection.languages import code_language, why_not_written
 from twin.collection.webpage import fenced
 from twin.collection.webpage import read as read_html
@@ -20,6 +20,8 @@ from twin.errors import CollectionError, SourceFailed, SourceRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from twin.collection.base import Item
+    from twin.collection.session import Session
     from twin.records import Document, Rejected, Source
     from twin.settings import SourceSettings
 
@@ -37,6 +39,8 @@ class RepositoryCollector:
     """Reads objects from git's own store; nothing is checked out, so no hook, filter or symbolic link takes part."""
 
     kind: Final = "repository"
+    rank: Final = 20
+    complete: Final = True
     accepts = (
         "a git repository (a folder with .git, a URL ending in .git, or github.com/OWNER/NAME or gitlab.com/OWNER/NAME)"
     )
@@ -52,7 +56,8 @@ class RepositoryCollector:
         path = as_path(location)
         return str(path) if path and git.is_repository(path) else None
 
-    def collect(self, source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+    def collect(self, source: Source, session: Session) -> Iterator[Item]:
+        settings = session.settings
         with contextlib.ExitStack() as stack:
             folder = Path(source.location)
             if not git.is_repository(folder):
@@ -122,3 +127,6 @@ def _file_url(location: str, path: str) -> str:
     if "://" in location or SCP_LIKE.fullmatch(location):
         return f"{location}#{quote(path)}"
     return Path(location).as_uri() + "/" + quote(path)
+
+
+COLLECTOR = RepositoryCollector()

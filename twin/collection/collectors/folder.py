@@ -16,6 +16,8 @@ from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from twin.collection.base import Item
+    from twin.collection.session import Session
     from twin.records import Document, Rejected, Source
     from twin.settings import SourceSettings
 
@@ -41,6 +43,8 @@ class FolderCollector:
     links are not followed."""
 
     kind: Final = "folder"
+    rank: Final = 30
+    complete: Final = True
     accepts = f"a folder, or one file ending in {', '.join(sorted(ENDINGS))}"
 
     def recognise(self, location: str) -> str | None:
@@ -51,7 +55,8 @@ class FolderCollector:
             return str(path)
         return None
 
-    def collect(self, source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+    def collect(self, source: Source, session: Session) -> Iterator[Item]:
+        settings = session.settings
         root = Path(source.location)
         if root.is_file():
             yield _collect_file(root, source, settings)
@@ -206,3 +211,6 @@ def _open_regular_file(path: Path) -> int:
 def _title_of(path: Path) -> str:
     readable = os.fsencode(path.stem).decode("utf-8", "replace")
     return " ".join(readable.replace("_", " ").replace("-", " ").split())
+
+
+COLLECTOR = FolderCollector()

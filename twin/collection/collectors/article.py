@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twin.collection import fetch, text, urls, webpage
+from twin.collection import text, urls, webpage
 from twin.collection.base import Draft, failed, finish, refused
 from twin.errors import CollectionError, SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.records import Document, Rejected, Source
-    from twin.settings import SourceSettings
+    from twin.collection.base import Item
+    from twin.collection.session import Session
+    from twin.records import Source
 
 __all__ = ["ArticleCollector"]
 
@@ -21,14 +22,16 @@ class ArticleCollector:
     """Fetches a page and keeps its main content, as markdown."""
 
     kind: Final = "article"
+    rank: Final = 90
+    complete: Final = True
     accepts = "the http(s) URL of an article"
 
     def recognise(self, location: str) -> str | None:
         return urls.canonical(location) if urls.is_web(location) else None
 
-    def collect(self, source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+    def collect(self, source: Source, session: Session) -> Iterator[Item]:
         try:
-            draft = _read_draft(source.location, settings)
+            draft = _read_draft(source.location, session)
         except SourceRefused as refusal:
             yield refused(source.location, str(refusal))
         except CollectionError as failure:
@@ -37,8 +40,8 @@ class ArticleCollector:
             yield finish(draft, source)
 
 
-def _read_draft(location: str, settings: SourceSettings) -> Draft:
-    fetched = fetch.fetch_html(location, settings)
+def _read_draft(location: str, session: Session) -> Draft:
+    fetched = session.fetcher.get(location)
     charset = fetched.charset or webpage.declared_charset(fetched.body)
     page = webpage.read(text.decode(fetched.body, charset), fetched.url)
     url = urls.page_location(fetched.url, page.canonical)
@@ -51,3 +54,6 @@ def _read_draft(location: str, settings: SourceSettings) -> Draft:
         published_at=page.published_at,
         language=page.language,
     )
+
+
+COLLECTOR = ArticleCollector()

@@ -1,0 +1,77 @@
+"""What the sources of one run have in common: settings, the way to the web, and what was seen at the last look."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from twin.records import utcnow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from twin.collection.fetch import Fetcher
+    from twin.records import Source, Visit
+    from twin.settings import SourceSettings
+
+__all__ = ["Memory", "NoMemory", "Session"]
+
+
+class Memory(Protocol):
+    """What earlier runs saw. The warehouse is one."""
+
+    def visit(self, source: Source, url: str) -> Visit | None:
+        """The last look at a place of a source, None before the first."""
+        ...
+
+    def visits(self, source: Source) -> Iterator[Visit]:
+        """Every place of a source that was looked at, in the order of their URLs."""
+        ...
+
+
+class NoMemory:
+    """A first look at everything."""
+
+    def visit(self, source: Source, url: str) -> Visit | None:
+        return None
+
+    def visits(self, source: Source) -> Iterator[Visit]:
+        return iter(())
+
+
+class Session:
+    """One run of collection. A context manager: leaving it closes the connections. Safe to share between threads."""
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        *,
+        memory: Memory | None = None,
+        cache: Path | None = None,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        self.settings = settings
+        self.memory = memory or NoMemory()
+        self.cache = cache
+        """A folder for what a later run can use again, such as clones; None where nothing is to be kept."""
+        self.clock = clock
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The one way to the web, which keeps to every host's pace across all sources of the run."""
+        from twin.collection.fetch import Fetcher
+
+        return Fetcher(self.settings)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if "fetcher" in self.__dict__:
+            self.fetcher.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
