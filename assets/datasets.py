@@ -8,6 +8,7 @@ from assets.features import chunks, vector_index
 from resources import ArtifactsResource, BaseModelResource, EmbedderResource, VectorIndexResource, WarehouseResource
 from twin import datasets
 from twin.evaluation import retrieval
+from twin.features.index import Filters
 from twin.rag import prompts
 from twin.records import Chunk
 from twin.settings import TrainingSettings, read
@@ -115,7 +116,7 @@ def retrieval_evaluation(
     model, index = embedder.model, vector_index.client
 
     def search(text: str, author: str | None) -> list:
-        return index.search(text, model.embed([text])[0], retrieval.DEPTH, author=author)
+        return index.search(text, model.embed([text])[0], retrieval.DEPTH, filters=Filters.of(author))
 
     with stopwatch() as watch:
         scores = retrieval.evaluate(questions, search)

@@ -25,7 +25,8 @@ import numpy as np
 
 from twin.evaluation.retrieval import Question, evaluate
 from twin.features import chunking, embedding
-from twin.features.index import base
+from twin.features.index import Filters
+from twin.features.index import points as stored
 from twin.features.index.edge import EdgeIndex
 from twin.records import Chunk, CleanedDocument, chunk_id, content_hash, document_id
 from twin.settings import EmbeddingSettings, read
@@ -100,10 +101,10 @@ def _publish(index: EdgeIndex, points: Points, wanted: dict[str, str]) -> None:
 def _request(text: str, vector: np.ndarray) -> Any:
     from qdrant_edge import Fusion, Prefetch, Query, QueryRequest
 
-    rankings = [Query.Nearest(vector.tolist(), using=base.DENSE)]
-    rankings.append(Query.Nearest(base.bm25().embed_query(text), using=base.SPARSE))
-    prefetches = [Prefetch(limit=base.candidates(K), query=ranking) for ranking in rankings]
-    fusion: Any = Fusion.Rrf(k=base.RRF_K)
+    rankings = [Query.Nearest(vector.tolist(), using=stored.DENSE)]
+    rankings.append(Query.Nearest(stored.bm25().embed_query(text), using=stored.SPARSE))
+    prefetches = [Prefetch(limit=stored.candidates(K), query=ranking) for ranking in rankings]
+    fusion: Any = Fusion.Rrf(k=stored.RRF_K)
     return QueryRequest(limit=K, query=fusion, prefetches=prefetches, with_payload=True)
 
 
@@ -112,7 +113,9 @@ def _quality(points: Points, embedder: embedding.Embedder, questions: Sequence[Q
     with tempfile.TemporaryDirectory() as root:
         index = EdgeIndex(Path(root), dimensions=embedder.dimensions)
         _publish(index, points, dict.fromkeys(points, "1"))
-        scores = evaluate(questions, lambda text, author: index.search(text, vectors[text], K, author=author))
+        scores = evaluate(
+            questions, lambda text, author: index.search(text, vectors[text], K, filters=Filters.of(author))
+        )
         index.close()
     return scores.as_metadata()
 

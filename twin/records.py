@@ -158,6 +158,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     kind: DocumentKind = "article"
     platform: str = "file"
     published_at: datetime | None = None
+    language: str | None = None
 
     @property
     def embedding_text(self) -> str:
@@ -190,7 +191,13 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     """Relevance; higher is better. Comparable within one answer."""
     similarity: float | None = None
-    """Cosine similarity to the question, -1 to 1, where dense retrieval found it."""
+    """Cosine similarity to the question, -1 to 1, where it is known."""
+    bm25: float | None = None
+    """BM25 score of the question's words, above 0; None when the passage is not among the best of that ranking."""
+    revision: int | None = None
+    ordinal: int | None = None
+    """Its place among the passages of its document's revision, as `chunk_id` takes it."""
+    published_at: datetime | None = None
 
 
 class InstructSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,10 +29,11 @@ def search(
 ) -> None:
     """Find passages. Reads the published index directly; nothing needs to run."""
     from twin.deployment import Deployment
+    from twin.features.index import Filters
 
     deployment = Deployment()
     vector = deployment.embedder.embed([query])[0]
-    passages = deployment.vector_index.search(query, vector, k, author=author)
+    passages = deployment.vector_index.search(query, vector, k, filters=Filters.of(author))
     if as_json:
         print_json(passages)
         return

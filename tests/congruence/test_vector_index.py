@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import uuid
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 
 from twin.errors import ArtifactError, IndexUnavailable
+from twin.features.index import Filters, Span
 from twin.features.index.edge import EdgeIndex
 from twin.features.index.server import ServerIndex
 from twin.records import Chunk, Passage, chunk_id, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from twin.features.index import VectorIndex
@@ -69,8 +71,8 @@ class World:
         for _ in range(count):
             self._made += 1
             chunk = Chunk(
-                id=chunk_id("doc", 1, self._made),
-                document_id=f"doc-{self.random.randrange(9)}",
+                id=chunk_id(document := f"doc-{self.random.randrange(9)}", 1, self._made),
+                document_id=document,
                 revision=1,
                 ordinal=self._made,
                 text=" ".join(self.random.choices(WORDS, k=3 + 3 * self._made)) + f" unique{self._made}",
@@ -82,6 +84,7 @@ class World:
                 kind=self.random.choice(["article", "post", "repository"]),
                 platform=self.random.choice(["a.example", "b.example"]),
                 published_at=self.random.choice([None, DAY + timedelta(days=self.random.randrange(100))]),
+                language=self.random.choice([None, "en", "de"]),
             )
             self.chunks[chunk.id] = chunk, self.vector()
 
@@ -106,15 +109,24 @@ class World:
         self.asked = list(identities)
         return [self.chunks[identity] for identity in identities]
 
-    def filters(self) -> dict[str, Any]:
-        choices = {
-            "author": self.random.choice(["Ada", "Bob", "Nobody"]),
-            "kind": self.random.choice(["article", "post", "repository"]),
-            "platform": self.random.choice(["a.example", "b.example"]),
+    def filters(self) -> Filters:
+        documents = [f"doc-{number}" for number in range(9)]
+        choices: dict[str, Any] = {
+            "authors": self.some(["Ada", "Bob", "Nobody"]),
+            "kinds": self.some(["article", "post", "repository"]),
+            "platforms": self.some(["a.example", "b.example"]),
+            "languages": self.some(["en", "de", "fr"]),
+            "documents": self.some(documents),
+            "excluded_documents": self.some(documents),
             "published_from": DAY + timedelta(days=self.random.randrange(60)),
             "published_until": DAY + timedelta(days=self.random.randrange(40, 100)),
         }
-        return {name: choices[name] for name in self.random.sample(sorted(choices), self.random.randrange(4))}
+        return Filters(
+            **{name: choices[name] for name in self.random.sample(sorted(choices), self.random.randrange(4))}
+        )
+
+    def some(self, values: list[str]) -> tuple[str, ...]:
+        return tuple(self.random.sample(values, self.random.randint(1, len(values))))
 
 
 def ranking(passages: Sequence[Passage]) -> list[float]:
@@ -122,14 +134,25 @@ def ranking(passages: Sequence[Passage]) -> list[float]:
     return [round(passage.score, 5) for passage in passages]
 
 
-def above_the_last_score(passages: Sequence[Passage]) -> dict[str, tuple[float, float]]:
-    """Score and similarity of every passage that cannot be exchanged for another of equal score just below the cut."""
+def above_the_last_score(passages: Sequence[Passage]) -> dict[str, Any]:
+    """All scores of every passage that cannot be exchanged for another of equal score just below the cut."""
     last = round(passages[-1].score, 5) if passages else 0.0
     return {
-        passage.chunk_id: (round(passage.score, 5), round(passage.similarity or 0.0, 4))
+        passage.chunk_id: pytest.approx((passage.score, passage.similarity, passage.bm25 or 0.0), abs=1e-4)
         for passage in passages
         if round(passage.score, 5) > last
     }
+
+
+def told(passages: Sequence[Passage], identities: Iterable[str]) -> dict[str, tuple[float | None, ...]]:
+    """All scores of the named passages."""
+    scores = {passage.chunk_id: (passage.score, passage.similarity, passage.bm25 or 0.0) for passage in passages}
+    return {identity: scores[identity] for identity in identities}
+
+
+def same_everywhere(answers: Iterable[object]) -> None:
+    first, *others = answers
+    assert all(other == first for other in others)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -145,10 +168,12 @@ def test_engines_agree_through_random_publications(seed: int, tmp_path: Path):
         assert {index.count() for index in indexes} == {len(wanted)}
         for _ in range(12):
             question, vector, filters = " ".join(world.random.choices(WORDS, k=3)), world.vector(), world.filters()
-            found = [index.search(question, vector, 6, **filters) for index in indexes]
+            found = [index.search(question, vector, 6, filters=filters) for index in indexes]
             assert [ranking(passages) for passages in found[1:]] == [ranking(passages) for passages in found[:-1]]
-            sets = [above_the_last_score(passages) for passages in found]
-            assert sets[1:] == sets[:-1]
+            expected = above_the_last_score(found[0])
+            assert all(told(passages, expected) == expected for passages in found)
+        same_everywhere(index.facets() for index in indexes)
+        same_everywhere(index.neighbours([Span("doc-3", 1, 0, 30), Span("doc-4", 1, 10, 99)]) for index in indexes)
         world.add(world.random.randrange(8))
         world.change(world.random.randrange(1, 6))
         world.remove(world.random.randrange(6))
@@ -168,6 +193,8 @@ def test_passages_carry_their_chunk_and_their_similarity(index: VectorIndex):
         chunk, vector = world.chunks[passage.chunk_id]
         assert (passage.text, passage.heading_path, passage.author) == (chunk.text, chunk.heading_path, chunk.author)
         assert (passage.document_id, passage.title, passage.url) == (chunk.document_id, chunk.title, chunk.url)
+        assert (passage.revision, passage.ordinal) == (1, chunk.ordinal)
+        assert passage.published_at == chunk.published_at
         assert passage.similarity == pytest.approx(float(vector @ question), abs=1e-5)
 
 
@@ -178,6 +205,79 @@ def test_words_find_what_vectors_do_not(index: VectorIndex):
     target, vector = world.chunks[sorted(world.chunks)[3]]
     name = target.text.split()[-1]
     assert target.id in {passage.chunk_id for passage in index.search(name, -vector, 2)}
+
+
+def test_the_bm25_score_is_told_of_passages_with_the_words_and_of_no_others(index: VectorIndex):
+    world = World(16)
+    world.add(30)
+    index.publish(world.wanted, world.load, schema="s")
+    target, vector = world.chunks[sorted(world.chunks)[3]]
+    name = target.text.split()[-1]
+    found = {passage.chunk_id: passage.bm25 for passage in index.search(name, vector, 30)}
+    assert (found.pop(target.id) or 0) > 0
+    assert set(found.values()) == {None}
+
+
+def test_of_two_passages_the_one_with_the_rarer_word_scores_higher(index: VectorIndex):
+    world = World(17)
+    world.add(30)
+    index.publish(world.wanted, world.load, schema="s")
+    target = world.chunks[sorted(world.chunks)[0]][0]
+    passages = index.search(f"garden {target.text.split()[-1]}", world.vector(), 60)
+    scores = {passage.chunk_id: passage.bm25 or 0 for passage in passages}
+    assert max(scores, key=lambda identity: scores[identity]) == target.id
+
+
+def test_both_rankings_come_back_whole_when_asked_to_their_depth(index: VectorIndex):
+    world = World(18)
+    world.add(60)
+    index.publish(world.wanted, world.load, schema="s")
+    question = world.vector()
+    found = {passage.chunk_id for passage in index.search("river", question, 20, depth=10)}
+    nearest = sorted(world.chunks, key=lambda identity: -float(world.chunks[identity][1] @ question))[:10]
+    assert found >= set(nearest)
+    assert sum(passage.bm25 is not None for passage in index.search("river", question, 20, depth=10)) == 10
+
+
+def test_neighbours_are_the_passages_of_a_document_in_order(index: VectorIndex):
+    world = World(19)
+    world.add(40)
+    index.publish(world.wanted, world.load, schema="s")
+    ordinals = sorted(chunk.ordinal for chunk, _ in world.chunks.values() if chunk.document_id == "doc-2")
+    spans = [Span("doc-2", 1, -3, 99), Span("doc-2", 1, ordinals[1], ordinals[1]), Span("doc-2", 2, 0, 99)]
+    everything, one, other_revision = index.neighbours([*spans])
+    assert [passage.ordinal for passage in everything] == ordinals
+    assert [passage.ordinal for passage in one] == [ordinals[1]]
+    assert other_revision == []
+    assert index.neighbours([]) == []
+
+
+def test_vectors_are_those_that_were_published(index: VectorIndex):
+    world = World(20)
+    world.add(5)
+    index.publish(world.wanted, world.load, schema="s")
+    *some, last = world.chunks
+    found = index.vectors([*some, chunk_id("nowhere", 1, 1)])
+    assert set(found) == set(some)
+    for identity, vector in found.items():
+        assert vector.dtype == np.float32
+        assert vector == pytest.approx(world.chunks[identity][1], abs=1e-6)
+    assert index.vectors([last])
+
+
+def test_facets_count_passages_by_value_and_span_the_dates(index: VectorIndex):
+    world = World(21)
+    world.add(50)
+    index.publish(world.wanted, world.load, schema="s")
+    chunks = [chunk for chunk, _ in world.chunks.values()]
+    facets = index.facets()
+    assert facets.authors == Counter(chunk.author for chunk in chunks)
+    assert facets.kinds == Counter(chunk.kind for chunk in chunks)
+    assert facets.platforms == Counter(chunk.platform for chunk in chunks)
+    assert facets.languages == Counter(chunk.language for chunk in chunks if chunk.language)
+    dates = [chunk.published_at for chunk in chunks if chunk.published_at]
+    assert (facets.published_from, facets.published_until) == (min(dates), max(dates))
+    assert [*facets.kinds.values()] == sorted(facets.kinds.values(), reverse=True)
 
 
 @pytest.mark.parametrize("question", ["", "   ", "the of and", "?!"])
@@ -200,7 +300,7 @@ def test_every_filter_keeps_out_what_it_should(index: VectorIndex):
         for identity, (chunk, _) in world.chunks.items()
         if chunk.author == "Ada" and chunk.published_at is not None and chunk.published_at >= middle
     }
-    found = index.search("garden", world.vector(), 60, author="Ada", published_from=middle)
+    found = index.search("garden", world.vector(), 60, filters=Filters(authors=("Ada",), published_from=middle))
     assert expected
     assert {passage.chunk_id for passage in found} == expected
 

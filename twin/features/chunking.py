@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_TOKENS", "VERSION", "split"]
 
-VERSION = "1"
+VERSION = "2"
 """Changes when the same document would be cut differently."""
 
 MIN_TOKENS = 40
@@ -308,4 +308,5 @@ def _chunk(document: CleanedDocument, ordinal: int, piece: Piece, sizes: _Sizes)
         kind=document.kind,
         platform=document.platform,
         published_at=document.published_at,
+        language=document.language,
     )

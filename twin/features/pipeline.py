@@ -92,4 +92,6 @@ def is_unit(vector: Sequence[float], dimensions: int) -> bool:
 def _fingerprint(chunk: Chunk) -> str:
     """Changes when anything that the index stores of a passage changes."""
     published = chunk.published_at.isoformat() if chunk.published_at else None
-    return content_hash(chunk.embedding_text, chunk.url, chunk.author, chunk.kind, chunk.platform, published)
+    return content_hash(
+        chunk.embedding_text, chunk.url, chunk.author, chunk.kind, chunk.platform, chunk.language, published
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from twin.features.index import EVERYTHING, Filters
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -29,7 +31,7 @@ class TextEmbedder(Protocol):
 class Searchable(Protocol):
     """What retrieval needs of a vector index."""
 
-    def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
+    def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
         """The `k` best passages, best first."""
         ...
 
@@ -58,7 +60,7 @@ class Retriever:
         """
         embedder = self._embedder()
         vector = embedder.embed([embedder.truncate(query)])[0]
-        return self._index().search(query, vector, k, author=author)
+        return self._index().search(query, vector, k, filters=Filters.of(author))
 
     def generation(self) -> str | None:
         """The index generation that is searched now; None when nothing has been published."""

@@ -18,6 +18,7 @@ from app.rag.server import create_app
 from app.rag.services import Dependency, Services
 from twin import errors
 from twin.errors import GenerationInterrupted, ModelUnavailable, Overloaded, TwinError, WarehouseUnavailable
+from twin.features.index import EVERYTHING, Filters
 from twin.monitoring.tracing import Tracer
 from twin.rag.authors import Authors
 from twin.rag.retrieval import Retriever
@@ -38,7 +39,7 @@ class Embedder:
 
 
 class Index:
-    def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
+    def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
         return [
             Passage(
                 chunk_id=f"c{rank}",

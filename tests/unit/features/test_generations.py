@@ -22,7 +22,8 @@ def publish(generations: Generations, content: str, base: str | None = None) -> 
         folder = generations.stage(base)
         (folder / "data").write_text(content)
         return generations.commit(
-            Manifest(schema="s", created_at=NOW, data_version=data_version("s", {"a": content}), points={"a": content})
+            Manifest(schema="s", created_at=NOW, data_version=data_version("s", {"a": content}), passages=1),
+            {"a": content},
         )
 
 
@@ -31,7 +32,7 @@ def test_the_newest_of_several_publications_is_live(tmp_path: Path):
     assert generations.current() is None
     names = [publish(generations, str(number)) for number in range(2)]
     assert generations.current() == names[-1]
-    assert generations.manifest(names[-1]).points == {"a": "1"}
+    assert generations.points(names[-1]) == {"a": "1"}
     assert (generations.shard(names[0]) / "data").read_text() == "0"
 
 
@@ -79,7 +80,7 @@ def test_a_staged_copy_is_the_same_bytes_and_leaves_its_base_alone(tmp_path: Pat
             big.seek(200_000)
             big.write(b"x" * 10)
             big.truncate(len(sparse))
-        name = generations.commit(Manifest(schema="s", created_at=NOW, data_version="v" * 8, points={}))
+        name = generations.commit(Manifest(schema="s", created_at=NOW, data_version="v" * 8, passages=0), {})
         copy = generations.stage(name)
         assert (copy / "nested" / "big").read_bytes() == sparse
         assert (copy / "nested" / "big").stat().st_blocks * 512 < len(sparse) / 2

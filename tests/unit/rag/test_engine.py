@@ -20,6 +20,7 @@ from twin.errors import (
     UnknownAuthor,
     WarehouseUnavailable,
 )
+from twin.features.index import EVERYTHING, Filters
 from twin.rag import prompts
 from twin.rag.authors import Authors
 from twin.rag.engine import Rag
@@ -65,7 +66,8 @@ class Index:
     down: bool = False
     asked_for: list[str | None] = field(default_factory=list)
 
-    def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
+    def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
+        author = next(iter(filters.authors), None)
         self.asked_for.append(author)
         if self.down:
             raise IndexUnavailable("Nothing has been published yet.")
@@ -433,9 +435,9 @@ def test_the_loop_is_not_blocked_while_the_index_searches() -> None:
         loop = asyncio.get_running_loop()
 
         class SlowIndex(Index):
-            def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
+            def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
                 asyncio.run_coroutine_threadsafe(released.wait(), loop).result(5)
-                return super().search(text, vector, k, author=author)
+                return super().search(text, vector, k, filters=filters)
 
         rag = World(index=SlowIndex([passage("Chunks follow the headings.", 0.8)])).rag()
         asking = asyncio.create_task(rag.answer(Question(text="How?")))

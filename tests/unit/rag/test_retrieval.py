@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twin.features.index import EVERYTHING, Filters
 from twin.rag.retrieval import Retriever, best_author, relevant
 from twin.records import Passage
 
@@ -51,8 +52,8 @@ def test_a_search_asks_the_index_with_all_words_and_the_vector_of_those_that_fit
             return text[:4]
 
     class Index:
-        def search(self, text: str, vector: np.ndarray, k: int, *, author: str | None = None) -> list[Passage]:
-            return [passage(f"{text} {vector.tolist()} {k}", 0.5, author=author or "anyone")]
+        def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
+            return [passage(f"{text} {vector.tolist()} {k}", 0.5, author=next(iter(filters.authors), "anyone"))]
 
         def generation(self) -> str | None:
             return "g1"

@@ -1,57 +1,41 @@
-"""What every engine of the vector index has in common: the contract, the payload, the two vectors of a passage."""
+"""The contract of the vector index, which every engine keeps, and the values that it speaks in."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 
-from twin.errors import ArtifactError, IndexUnavailable
-from twin.records import Passage, content_hash
+from twin.errors import IndexUnavailable
+from twin.records import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from qdrant_edge import Bm25, SparseVector
+    import numpy as np
 
-    from twin.records import Chunk
+    from twin.records import Chunk, Passage
+
+    Load = Callable[[Sequence[str]], Iterable[tuple[Chunk, np.ndarray]]]
+    """Gives chunk and unit vector of the ids it is asked for."""
 
 __all__ = [
-    "BATCH_POINTS",
-    "DATETIME_FIELDS",
-    "DENSE",
-    "KEYWORD_FIELDS",
-    "RRF_K",
-    "SPARSE",
+    "EVERYTHING",
     "Changes",
+    "Facets",
     "Filters",
-    "IndexedPoint",
+    "GenerationInfo",
+    "IndexStatus",
     "PublishReport",
+    "Span",
     "VectorIndex",
-    "bm25",
-    "candidates",
     "data_version",
-    "load_batches",
     "nothing_published",
     "stored_schema",
-    "to_passage",
 ]
 
-DENSE = "dense"
-SPARSE = "bm25"
-KEYWORD_FIELDS = ("author", "kind", "platform")
-DATETIME_FIELDS = ("published_at",)
-BATCH_POINTS = 256
-
-RRF_K = 2
-"""Reciprocal rank fusion (Cormack and others, SIGIR 2009) scores a passage 1 / (k + rank) in each ranking, the first
-rank being 0, and adds them up: 1.0 is first in both. A small k favours first places. MRR@10 measured on XQuAD:
-0.968 at 2, 0.961 at 10, 0.960 at 60; 0.929 without BM25."""
-
-VERSION = "1"
+VERSION = "2"
 """Changes when the same chunks would be stored differently; part of every stored schema."""
 
 
@@ -66,24 +50,44 @@ class PublishReport(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int
     total: int
     data_version: str
-    """Changes exactly when the schema, or the set of passages with their fingerprints, changes."""
+    """Of the live generation. Changes exactly when the schema, or the set of passages with their fingerprints, does."""
+    held: str | None = None
+    """The generation that these passages make up, which a rollback took out of service: nothing was published."""
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which passages may be found. Unset fields allow all."""
+    """Which passages may be found: those that fit every field that is set, and any one of that field's values."""
 
-    author: str | None = None
-    kind: str | None = None
-    platform: str | None = None
+    authors: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes."""
     published_from: datetime | None = None
     """Earliest publication, inclusive. Passages without a date are not found when a bound is set."""
     published_until: datetime | None = None
     """Latest publication, inclusive."""
+    documents: tuple[str, ...] = ()
+    """Ids of the only documents to search."""
+    excluded_documents: tuple[str, ...] = ()
+    """Ids of documents not to search."""
+
+    @classmethod
+    def of(cls, author: str | None) -> Filters:
+        """The passages of one author, or all."""
+        return cls(authors=(author,)) if author is not None else EVERYTHING
 
     @property
-    def keywords(self) -> dict[str, str]:
-        values = {field: getattr(self, field) for field in KEYWORD_FIELDS}
-        return {field: value for field, value in values.items() if value is not None}
+    def keywords(self) -> dict[str, tuple[str, ...]]:
+        """The accepted values by payload field, of the fields that are set."""
+        values = {
+            "author": self.authors,
+            "kind": self.kinds,
+            "platform": self.platforms,
+            "language": self.languages,
+            "document_id": self.documents,
+        }
+        return {field: accepted for field, accepted in values.items() if accepted}
 
     @property
     def published_bounds(self) -> dict[str, str]:
@@ -92,22 +96,76 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         return {bound: moment.isoformat() for bound, moment in bounds.items() if moment is not None}
 
 
-class VectorIndex(Protocol):
-    """Passages with their vectors, published as a whole and searched by meaning and by words at once."""
+EVERYTHING = Filters()
+"""No restriction."""
 
-    def publish(
-        self,
-        wanted: Mapping[str, str],
-        load: Callable[[Sequence[str]], Iterable[tuple[Chunk, np.ndarray]]],
-        *,
-        schema: str,
-    ) -> PublishReport:
+
+class Span(NamedTuple):
+    """A run of passages of one document, both ends included. `first` may be below 0, `last` beyond the end."""
+
+    document_id: str
+    revision: int
+    first: int
+    last: int
+
+
+class Facets(msgspec.Struct, frozen=True, kw_only=True):
+    """What the live generation has passages of: how many for each value, most first."""
+
+    authors: dict[str, int]
+    kinds: dict[str, int]
+    platforms: dict[str, int]
+    languages: dict[str, int]
+    published_from: datetime | None
+    """The earliest publication; None when no passage has a date."""
+    published_until: datetime | None
+    """The latest publication."""
+
+
+class GenerationInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One published generation that is still kept."""
+
+    name: str
+    created_at: datetime
+    schema: str
+    """What made its vectors: the embedding model and what else they depend on."""
+    passages: int
+    data_version: str
+    live: bool
+
+
+class IndexStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published where."""
+
+    place: str
+    """A folder, or a server's URL."""
+    generation: str | None
+    """The live generation, None before the first publication."""
+    held: str | None
+    """The newest generation, when a rollback took it out of service; only different passages are published."""
+    generations: list[GenerationInfo]
+    """Those that are kept, oldest first."""
+    problem: str | None = None
+    """Why searches are not answered from the live generation, and what to do."""
+
+
+class VectorIndex(Protocol):
+    """Passages with their vectors, published as a whole and searched by meaning and by words at once.
+
+    Safe to share between threads.
+    """
+
+    def publish(self, wanted: Mapping[str, str], load: Load, *, schema: str, force: bool = False) -> PublishReport:
         """Makes exactly the wanted passages searchable; work is proportional to what changed.
+
+        After a rollback, the passages that were rolled back from are not published again by themselves: the report says
+        that they are held. Passages that differ from those are published.
 
         Args:
             wanted: Fingerprint of every chunk that shall be in the index, by chunk id.
             load: Gives chunk and unit vector of the ids it is asked for: those that are new or changed.
             schema: Names what makes vectors comparable (embedding model, chunker). When it changes, all are loaded.
+            force: Publishes what is held as well.
 
         Raises:
             ArtifactError: `load` left out a chunk, or gave one a vector that does not fit. The live index is unchanged
@@ -118,37 +176,50 @@ class VectorIndex(Protocol):
         ...
 
     def search(
-        self,
-        text: str,
-        vector: np.ndarray,
-        k: int,
-        *,
-        author: str | None = None,
-        kind: str | None = None,
-        platform: str | None = None,
-        published_from: datetime | None = None,
-        published_until: datetime | None = None,
+        self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING, depth: int | None = None
     ) -> list[Passage]:
         """The k best passages, best first: dense and BM25 rankings, fused by reciprocal rank in the engine.
 
         Args:
-            text: The question, for BM25.
+            text: The question, for BM25; empty to rank by meaning alone.
             vector: The question's unit vector, shape (dimensions,).
+            filters: Which passages may be found.
+            depth: How many of each ranking are fused; by default 5 times k, at least 50. With k of twice that, all of
+                both rankings come back.
 
         Raises:
             IndexUnavailable: Nothing has been published, or the server does not answer.
         """
         ...
 
+    def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
+        """The passages of each span that the live generation holds, in their order in the document, with a score of 0.
+
+        A span of a revision that is no longer live gives none.
+        """
+        ...
+
+    def vectors(self, chunk_ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """The unit vectors, shape (dimensions,), of those chunks that the live generation holds."""
+        ...
+
+    def facets(self) -> Facets:
+        """What the live generation has passages of."""
+        ...
+
     def generation(self) -> str | None:
         """The live generation, None before the first publication."""
         ...
 
-    def rollback(self) -> str:
-        """Makes the previous generation live again and returns its name.
+    def status(self) -> IndexStatus:
+        """What is published, and what can be gone back to."""
+        ...
+
+    def rollback(self, to: str | None = None) -> str:
+        """Makes an earlier generation live again and returns its name: the one before the live one, or the named one.
 
         Raises:
-            IndexUnavailable: There is no earlier generation.
+            IndexUnavailable: There is no earlier generation, or none of that name.
         """
         ...
 
@@ -193,15 +264,6 @@ class Changes(NamedTuple):
         )
 
 
-class IndexedPoint(NamedTuple):
-    """A chunk as the engines store it."""
-
-    id: str
-    dense: list[float]
-    sparse: SparseVector
-    payload: dict[str, Any]
-
-
 def stored_schema(schema: str) -> str:
     """A caller's schema with this module's own version."""
     return f"index {VERSION}; {schema}"
@@ -209,89 +271,6 @@ def stored_schema(schema: str) -> str:
 
 def data_version(schema: str, points: Mapping[str, str]) -> str:
     return content_hash(schema, *(part for item in sorted(points.items()) for part in item))
-
-
-@lru_cache(maxsize=1)
-def bm25() -> Bm25:
-    """BM25 weights for passages and questions, the same for every engine, which adds the IDF itself."""
-    from qdrant_edge import Bm25
-
-    return Bm25()
-
-
-def candidates(k: int) -> int:
-    """How deep each of the two rankings is read before they are fused."""
-    return max(50, 5 * k)
-
-
-def load_batches(
-    changes: Changes,
-    wanted: Mapping[str, str],
-    load: Callable[[Sequence[str]], Iterable[tuple[Chunk, np.ndarray]]],
-    dimensions: int,
-) -> Iterator[list[IndexedPoint]]:
-    """The new and changed points, a batch at a time.
-
-    Raises:
-        ArtifactError: A chunk is missing or its vector does not fit.
-    """
-    missing = {*changes.added, *changes.changed}
-    batch: list[IndexedPoint] = []
-    for chunk, vector in load(sorted(missing)) if missing else ():
-        if chunk.id not in missing:
-            continue
-        missing.remove(chunk.id)
-        batch.append(_point(chunk, vector, wanted[chunk.id], dimensions))
-        if len(batch) == BATCH_POINTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-    if missing:
-        raise ArtifactError(
-            f"{len(missing)} chunks have no vector, for example {min(missing)}. "
-            "Materialise `embeddings` again and publish."
-        )
-
-
-def _point(chunk: Chunk, vector: np.ndarray, fingerprint: str, dimensions: int) -> IndexedPoint:
-    if vector.shape != (dimensions,) or not np.isfinite(vector).all():
-        raise ArtifactError(
-            f"The vector of chunk {chunk.id} is not {dimensions} finite numbers (its shape is {vector.shape}). "
-            "Materialise `embeddings` again and publish."
-        )
-    payload = {
-        "document_id": chunk.document_id,
-        "text": chunk.text,
-        "heading_path": chunk.heading_path,
-        "title": chunk.title,
-        "url": chunk.url,
-        "author": chunk.author,
-        "kind": chunk.kind,
-        "platform": chunk.platform,
-        "published_at": chunk.published_at.isoformat() if chunk.published_at else None,
-        "fingerprint": fingerprint,
-    }
-    dense = np.asarray(vector, dtype=np.float32).tolist()
-    return IndexedPoint(chunk.id, dense, bm25().embed_document(chunk.embedding_text), payload)
-
-
-def to_passage(point: Any, query: np.ndarray) -> Passage:
-    """A scored point of either engine, its dense vector included, as a passage."""
-    payload = point.payload
-    stored = np.asarray(point.vector[DENSE], dtype=np.float32)
-    lengths = float(np.linalg.norm(stored) * np.linalg.norm(query))
-    return Passage(
-        chunk_id=str(point.id),
-        document_id=payload["document_id"],
-        text=payload["text"],
-        heading_path=payload["heading_path"],
-        title=payload["title"],
-        url=payload["url"],
-        author=payload["author"],
-        score=point.score,
-        similarity=float(stored @ query) / lengths if lengths else 0.0,
-    )
 
 
 def nothing_published(place: str) -> IndexUnavailable:

@@ -4,7 +4,8 @@ root/
   CURRENT                  the name of the live generation
   LOCK                     held while publishing
   generations/000007-3fa9c2d1/
-    manifest.json          what is in it
+    manifest.json          what it is
+    points.json            fingerprint of every passage in it, by chunk id
     shard/                 the engine's own files
   staging/                 at most one generation in the making
 """
@@ -18,30 +19,30 @@ import os
 import shutil
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from twin.errors import ArtifactError, IndexUnavailable, PublishConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
 __all__ = ["Generations", "Manifest"]
 
 KEEP = 3
 """Generations kept, the live one included, so that the last two can be returned to."""
 COPY_BYTES = 1 << 22
+T = TypeVar("T")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a generation holds."""
+    """What a generation is."""
 
     schema: str
     created_at: datetime
     data_version: str
-    points: dict[str, str]
-    """Fingerprint of every passage, by chunk id."""
+    passages: int
 
 
 class Generations:
@@ -72,14 +73,16 @@ class Generations:
         return self._folder / name / "shard"
 
     def manifest(self, name: str) -> Manifest:
-        path = self._folder / name / "manifest.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise ArtifactError(
-                f"The manifest of index generation {name} cannot be read: {error}. "
-                f"Remove {self.root} and run `llm-twin materialize vector_index`; the vectors are kept elsewhere."
-            ) from error
+        return self._read(name, "manifest.json", Manifest)
+
+    def points(self, name: str) -> dict[str, str]:
+        """Fingerprint of every passage of a generation, by chunk id."""
+        return self._read(name, "points.json", dict[str, str])
+
+    def held(self) -> str | None:
+        """The newest generation, when a rollback took it out of service; else None."""
+        newest, live = self.names()[-1:], self.current()
+        return newest[0] if newest and live is not None and newest[0] > live else None
 
     def names(self) -> list[str]:
         """All generations, oldest first."""
@@ -115,8 +118,9 @@ class Generations:
             shutil.copytree(self.shard(base), shard, copy_function=_copy_sparse)
         return shard
 
-    def commit(self, manifest: Manifest) -> str:
+    def commit(self, manifest: Manifest, points: Mapping[str, str]) -> str:
         """Moves what was staged into place and makes it live. Returns its name. Only while publishing."""
+        _write_durably(self._staging / "points.json", msgspec.json.encode(points))
         _write_durably(self._staging / "manifest.json", msgspec.json.encode(manifest))
         names = self.names()
         number = int(names[-1].split("-")[0]) + 1 if names else 1
@@ -127,19 +131,36 @@ class Generations:
         self._prune(name)
         return name
 
-    def rollback(self) -> str:
-        """Makes the generation before the live one live again and returns its name.
+    def rollback(self, to: str | None = None) -> str:
+        """Makes the generation before the live one, or the named one, live again and returns its name.
 
         Raises:
             IndexUnavailable: There is none.
         """
         with self.publishing():
-            current = self.current()
-            earlier = [name for name in self.names() if current is not None and name < current]
+            current, names = self.current(), self.names()
+            if to is not None:
+                if to not in names:
+                    raise IndexUnavailable(
+                        f"{self.root} holds no generation {to}; it holds {', '.join(names) or 'none'}."
+                    )
+                self._switch(to)
+                return to
+            earlier = [name for name in names if current is not None and name < current]
             if not earlier:
                 raise IndexUnavailable(f"{self.root} holds no generation earlier than {current} to go back to.")
             self._switch(earlier[-1])
             return earlier[-1]
+
+    def _read(self, name: str, file: str, kind: type[T]) -> T:
+        path = self._folder / name / file
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ArtifactError(
+                f"{file} of index generation {name} cannot be read: {error}. "
+                f"Remove {self.root} and run `llm-twin materialize vector_index`; the vectors are kept elsewhere."
+            ) from error
 
     def _switch(self, name: str) -> None:
         pending = self._current.with_suffix(".pending")

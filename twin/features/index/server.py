@@ -5,27 +5,31 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from twin.errors import IndexUnavailable
-from twin.features.index import base
+from twin.features.index import base, points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
-    import numpy as np
     from qdrant_client import QdrantClient, models
 
-    from twin.features.index.base import IndexedPoint, PublishReport
-    from twin.records import Chunk, Passage
+    from twin.features.index.base import Facets, Filters, IndexStatus, Load, PublishReport, Span
+    from twin.features.index.points import IndexedPoint
+    from twin.records import Passage
 
 __all__ = ["ServerIndex"]
 
 TIMEOUT_SECONDS = 10
 SCROLL_POINTS = 2_000
 NOT_FOUND = 404
+MOST_VALUES = 100_000
+"""More values of one field than this are not told apart in `facets`."""
 
 
 class ServerIndex:
@@ -53,13 +57,7 @@ class ServerIndex:
 
         return cls(connect, place=url, alias=alias, dimensions=dimensions)
 
-    def publish(
-        self,
-        wanted: Mapping[str, str],
-        load: Callable[[Sequence[str]], Iterable[tuple[Chunk, np.ndarray]]],
-        *,
-        schema: str,
-    ) -> PublishReport:
+    def publish(self, wanted: Mapping[str, str], load: Load, *, schema: str, force: bool = False) -> PublishReport:
         schema = base.stored_schema(schema)
         version = base.data_version(schema, wanted)
         collection = f"{self._alias}-{hashlib.sha256(schema.encode()).hexdigest()[:12]}"
@@ -70,10 +68,10 @@ class ServerIndex:
             changes = base.Changes.between(self._stored(collection), wanted)
             if live == collection and not changes and self._metadata().get("generation") == generation:
                 return changes.report(generation, version)
-            for batch in base.load_batches(changes, wanted, load, self._dimensions):
+            for batch in points.load_batches(changes, wanted, load, self._dimensions):
                 self._client.upsert(collection, [_server_point(point) for point in batch], wait=True)
-            for start in range(0, len(changes.removed), base.BATCH_POINTS):
-                self._client.delete(collection, [*changes.removed[start : start + base.BATCH_POINTS]], wait=True)
+            for start in range(0, len(changes.removed), points.BATCH_POINTS):
+                self._client.delete(collection, [*changes.removed[start : start + points.BATCH_POINTS]], wait=True)
             previous = live if live != collection else self._metadata().get("previous")
             self._client.update_collection(collection, metadata={"generation": generation, "previous": previous})
             self._switch(live, collection)
@@ -81,42 +79,55 @@ class ServerIndex:
         return changes.report(generation, version)
 
     def search(
-        self,
-        text: str,
-        vector: np.ndarray,
-        k: int,
-        *,
-        author: str | None = None,
-        kind: str | None = None,
-        platform: str | None = None,
-        published_from: datetime | None = None,
-        published_until: datetime | None = None,
+        self, text: str, vector: np.ndarray, k: int, *, filters: Filters = base.EVERYTHING, depth: int | None = None
     ) -> list[Passage]:
         from qdrant_client import models
 
-        filters = base.Filters(
-            author=author,
-            kind=kind,
-            platform=platform,
-            published_from=published_from,
-            published_until=published_until,
-        )
-        condition, depth = _filter(filters), base.candidates(k)
-        rankings = [models.Prefetch(query=vector.tolist(), using=base.DENSE, filter=condition, limit=depth)]
-        words = base.bm25().embed_query(text)
+        condition, depth = _filter(filters), depth or points.candidates(k)
+        rankings = [models.Prefetch(query=vector.tolist(), using=points.DENSE, filter=condition, limit=depth)]
+        words, by_words = points.bm25().embed_query(text), []
         if words.indices:
             sparse = models.SparseVector(indices=words.indices, values=words.values)
-            rankings.append(models.Prefetch(query=sparse, using=base.SPARSE, filter=condition, limit=depth))
-        with self._translated_errors():
-            found = self._client.query_points(
-                self._alias,
-                prefetch=rankings,
-                query=models.RrfQuery(rrf=models.Rrf(k=base.RRF_K)),
-                limit=k,
-                with_payload=True,
-                with_vectors=[base.DENSE],
+            rankings.append(models.Prefetch(query=sparse, using=points.SPARSE, filter=condition, limit=depth))
+            by_words.append(
+                models.QueryRequest(
+                    query=sparse, using=points.SPARSE, filter=condition, limit=depth, with_payload=False
+                )
             )
-        return [base.to_passage(point, vector) for point in found.points]
+        fused = models.QueryRequest(
+            prefetch=rankings,
+            query=models.RrfQuery(rrf=models.Rrf(k=points.RRF_K)),
+            limit=k,
+            with_payload=True,
+            with_vector=[points.DENSE],
+        )
+        with self._translated_errors():
+            found, *scored = self._client.query_batch_points(self._alias, [fused, *by_words])
+        return points.with_scores(found.points, scored[0].points if scored else [], vector)
+
+    def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
+        with self._translated_errors():
+            records = self._client.retrieve(self._alias, points.span_ids(spans), with_payload=True)
+        return points.as_spans(spans, [points.to_passage(record.id, record.payload or {}) for record in records])
+
+    def vectors(self, chunk_ids: Sequence[str]) -> dict[str, np.ndarray]:
+        with self._translated_errors():
+            records = self._client.retrieve(self._alias, [*chunk_ids], with_payload=False, with_vectors=[points.DENSE])
+        found = {str(record.id): cast("dict[str, list[float]]", record.vector) for record in records}
+        return {identity: np.asarray(vector[points.DENSE], np.float32) for identity, vector in found.items()}
+
+    def facets(self) -> Facets:
+        from qdrant_client import models
+
+        with self._translated_errors():
+            return base.Facets(
+                authors=self._values("author"),
+                kinds=self._values("kind"),
+                platforms=self._values("platform"),
+                languages=self._values("language"),
+                published_from=self._first_date(models.Direction.ASC),
+                published_until=self._first_date(models.Direction.DESC),
+            )
 
     def generation(self) -> str | None:
         try:
@@ -125,7 +136,7 @@ class ServerIndex:
         except _NothingPublished:
             return None
 
-    def rollback(self) -> str:
+    def rollback(self, to: str | None = None) -> str:
         """Switches the alias back to the collection of the previous schema and returns its generation.
 
         Raises:
@@ -137,6 +148,9 @@ class ServerIndex:
                 raise IndexUnavailable(f"{self._place} holds no earlier collection of {self._alias} to go back to.")
             self._switch(live, previous)
             return self._metadata()["generation"]
+
+    def status(self) -> IndexStatus:
+        return base.IndexStatus(place=self._place, generation=self.generation(), held=None, generations=[])
 
     def count(self) -> int:
         with self._translated_errors():
@@ -165,12 +179,12 @@ class ServerIndex:
             return
         self._client.create_collection(
             collection,
-            vectors_config={base.DENSE: models.VectorParams(size=self._dimensions, distance=models.Distance.COSINE)},
-            sparse_vectors_config={base.SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            vectors_config={points.DENSE: models.VectorParams(size=self._dimensions, distance=models.Distance.COSINE)},
+            sparse_vectors_config={points.SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
         )
-        for field in base.KEYWORD_FIELDS:
+        for field in points.KEYWORD_FIELDS:
             self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
-        for field in base.DATETIME_FIELDS:
+        for field in points.DATETIME_FIELDS:
             self._client.create_payload_index(collection, field, models.PayloadSchemaType.DATETIME)
 
     def _stored(self, collection: str) -> dict[str, str]:
@@ -184,6 +198,17 @@ class ServerIndex:
             fingerprints.update((str(record.id), (record.payload or {}).get("fingerprint", "")) for record in records)
             if offset is None:
                 return fingerprints
+
+    def _values(self, field: str) -> dict[str, int]:
+        hits = self._client.facet(self._alias, field, limit=MOST_VALUES, exact=True).hits
+        return {str(hit.value): hit.count for hit in sorted(hits, key=lambda hit: (-hit.count, str(hit.value)))}
+
+    def _first_date(self, direction: models.Direction) -> datetime | None:
+        from qdrant_client import models
+
+        order = models.OrderBy(key="published_at", direction=direction)
+        records, _ = self._client.scroll(self._alias, limit=1, order_by=order, with_payload=["published_at"])
+        return datetime.fromisoformat((records[0].payload or {})["published_at"]) if records else None
 
     def _switch(self, live: str | None, collection: str) -> None:
         """Points the alias at a collection, in one atomic operation."""
@@ -241,16 +266,23 @@ def _server_point(point: IndexedPoint) -> models.PointStruct:
 
     sparse = models.SparseVector(indices=point.sparse.indices, values=point.sparse.values)
     return models.PointStruct(
-        id=uuid.UUID(point.id), vector={base.DENSE: point.dense, base.SPARSE: sparse}, payload=point.payload
+        id=uuid.UUID(point.id), vector={points.DENSE: point.dense, points.SPARSE: sparse}, payload=point.payload
     )
 
 
-def _filter(filters: base.Filters) -> models.Filter | None:
+def _filter(filters: Filters) -> models.Filter | None:
     from qdrant_client import models
 
-    conditions: list[Any] = [
-        models.FieldCondition(key=key, match=models.MatchValue(value=value)) for key, value in filters.keywords.items()
-    ]
+    wanted: list[Any] = [_any_of(key, values) for key, values in filters.keywords.items()]
     if bounds := filters.published_bounds:
-        conditions.append(models.FieldCondition(key="published_at", range=models.DatetimeRange(**bounds)))
-    return models.Filter(must=conditions) if conditions else None
+        wanted.append(models.FieldCondition(key="published_at", range=models.DatetimeRange(**bounds)))
+    unwanted: list[Any] = []
+    if filters.excluded_documents:
+        unwanted.append(_any_of("document_id", filters.excluded_documents))
+    return models.Filter(must=wanted or None, must_not=unwanted or None) if wanted or unwanted else None
+
+
+def _any_of(field: str, values: Sequence[str]) -> models.FieldCondition:
+    from qdrant_client import models
+
+    return models.FieldCondition(key=field, match=models.MatchAny(any=[*values]))
