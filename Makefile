@@ -6,10 +6,10 @@ STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | 
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak up down lint bench clean lock browser
+.PHONY: help install demo test soak up down lint bench bench-frameworks clean lock browser
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Install into .venv (done by the other targets when needed)
 
@@ -45,7 +45,13 @@ lint: install ## ruff, ty, import-linter
 	$(BIN)/lint-imports
 
 bench: install ## Every benchmark; JSON and tables in benchmarks/results
-	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+	@for program in $(filter-out benchmarks/frameworks.py,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+# The peers get an environment of their own; the project never depends on them.
+bench-frameworks: install ## Beside haystack, llama-index and langchain (installed into .venv-peers)
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" -r benchmarks/peers/requirements.txt 2> >(grep -v 'is ignored' >&2)
+	$(BIN)/python benchmarks/frameworks.py
 
 # The browser tests need a Chromium; no pip package carries one. Without it they are skipped, and say so.
 browser:
