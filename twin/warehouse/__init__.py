@@ -1,8 +1,9 @@
 """MongoDB: documents with their revisions and tombstones, sources, outcomes of collection, and interactions."""
 
-from twin.warehouse.ingest import IngestReport, Outcome
+from twin.warehouse.ingest import Progress
 from twin.warehouse.interactions import AsyncInteractions
 from twin.warehouse.lease import Lease
+from twin.warehouse.report import IngestReport, Outcome
 from twin.warehouse.store import Warehouse
 
-__all__ = ["AsyncInteractions", "IngestReport", "Lease", "Outcome", "Warehouse"]
+__all__ = ["AsyncInteractions", "IngestReport", "Lease", "Outcome", "Progress", "Warehouse"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["from_row", "storable_time", "to_row"]
+__all__ = ["from_row", "storable_text", "storable_time", "to_row"]
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -31,6 +31,10 @@ def from_row(row: Mapping[str, Any], record: type[R]) -> R:
     return msgspec.convert(fields, record)
 
 
+@overload
+def storable_time(moment: datetime) -> datetime: ...
+@overload
+def storable_time(moment: None) -> None: ...
 def storable_time(moment: datetime | None) -> datetime | None:
     """The moment as it will be read back, so that hashes computed before and after storing agree.
 
@@ -40,3 +44,8 @@ def storable_time(moment: datetime | None) -> datetime | None:
         return None
     aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.replace(microsecond=aware.microsecond // 1_000 * 1_000)
+
+
+def storable_text(text: str) -> str:
+    """The text with what is not valid Unicode spelt out, as MongoDB takes nothing else."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,249 +1,243 @@
-"""Bringing what a source shows into the warehouse.
+"""Bringing what sources show into the warehouse, many sources at once.
 
-Each batch first copies the documents that it is about to replace into `revisions`, then writes the new ones whole. Both
-steps may be repeated, so a run that was killed anywhere is completed by the next one.
+What comes is stored batch by batch, whatever sources it comes from, so that a thousand sources of one page each cost no
+more round trips than one source of a thousand pages. Each batch first copies the documents that it is about to replace
+into `revisions`, then writes the new ones whole, then their outcomes, then the visits that stand for them, then which
+sources have ended. Every step may be repeated, so a run that was killed anywhere is completed by the next one.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from pymongo import ReplaceOne
 
-from twin.errors import CollectionError, SourceRefused
-from twin.records import Document, Rejected, Source, document_id
-from twin.warehouse.conversion import storable_time, to_row
+from twin.collection.events import Ended, Found, Idle
+from twin.collection.hosts import host_of
+from twin.errors import SourceRefused
+from twin.records import Document, Gone, Rejected, Unchanged, Visit, document_id
+from twin.warehouse import looks, visits
+from twin.warehouse.conversion import storable_text, storable_time
+from twin.warehouse.documents import Documents, unfit
+from twin.warehouse.outcomes import Outcomes
+from twin.warehouse.removal import remove_vanished
+from twin.warehouse.report import IngestReport, Outcome, Tally
+from twin.warehouse.seen import Candidate, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from pymongo.database import Database
 
-__all__ = ["IngestReport", "Observation", "Outcome"]
+    from twin.collection.events import Event
+    from twin.records import Source
 
-BATCH_DOCUMENTS = 200
+__all__ = ["Ingest", "Progress"]
+
+BATCH_ITEMS = 200
 BATCH_CHARS = 8_000_000
-MAX_DOCUMENT_BYTES = 15_000_000
-"""MongoDB stores no document of more than 16 MB, its other fields included."""
-
-State = Literal["added", "changed", "removed", "unchanged", "refused", "failed"]
+BATCH_SECONDS = 2.0
+"""What came is stored after this long at most, so that little is asked for again after a run that was cut off."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one document."""
+class Progress(NamedTuple):
+    """How far a run is."""
 
-    url: str
-    state: State
-    reason: str | None = None
+    ended: int
+    """Sources that give nothing more."""
+    counts: dict[str, int]
+    """Documents so far, by what became of them."""
 
 
-class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at a source changed. Reports add up with `+`."""
+class _Batch(msgspec.Struct):
+    """What came since the last time that anything was stored."""
 
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    refused: int = 0
-    failed: int = 0
-    outcomes: list[Outcome] = []
-    """Of every document but the unchanged ones."""
-    warnings: list[str] = []
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The six counts, in the order they are always shown in."""
-        names = ("added", "changed", "removed", "unchanged", "refused", "failed")
-        return {name: getattr(self, name) for name in names}
+    began: float
+    documents: list[Document] = []
+    rejected: list[tuple[Source, Rejected]] = []
+    unchanged: list[tuple[Source, str]] = []
+    gone: list[tuple[Source, Gone]] = []
+    visits: list[tuple[Source, Visit]] = []
+    ended: list[Ended] = []
+    items: int = 0
+    chars: int = 0
 
     @property
-    def held(self) -> int:
-        """Documents that were shown and are in the warehouse now; 0 when nothing could be read."""
-        return self.added + self.changed + self.unchanged
-
-    def __add__(self, other: IngestReport) -> IngestReport:
-        sums = {name: count + getattr(other, name) for name, count in self.counts.items()}
-        return IngestReport(
-            **sums, outcomes=[*self.outcomes, *other.outcomes], warnings=[*self.warnings, *other.warnings]
-        )
+    def is_due(self) -> bool:
+        old = time.monotonic() - self.began > BATCH_SECONDS
+        return self.items >= BATCH_ITEMS or self.chars >= BATCH_CHARS or (old and self.items > 0)
 
 
-class Observation:
-    """One look at one source. `read` what it shows, then `bury` what it no longer shows; `report` tells both."""
+class Ingest:
+    """One look at some sources. `read` what they show, then `finish`; holds the text of one batch and no ids."""
 
-    def __init__(self, database: Database[dict[str, Any]], source: Source, now: datetime) -> None:
+    def __init__(
+        self,
+        database: Database[dict[str, Any]],
+        sources: Collection[str],
+        seen: Seen,
+        now: datetime,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
         self._database = database
-        self._documents = database["raw_documents"]
-        self._source = source
+        self._documents = Documents(database, sources, now)
+        self._seen = seen
         self._now = now
-        self._seen: set[str] = set()
-        self._outcomes: list[Outcome] = []
-        self._warnings: list[str] = []
-        self._unchanged = 0
-        self._whole = True
+        self._on_progress = on_progress
+        self._tally = Tally()
+        self._outcomes = Outcomes(database, self._tally, now)
+        self._looks: dict[str, looks.Look] = {}
+        self._batch = _Batch(time.monotonic())
 
-    def read(self, items: Iterable[Document | Rejected]) -> None:
-        """Stores what is new or changed, batch by batch; holds the text of one batch and the ids of all."""
-        for batch in self._batches(items):
-            self._store(batch)
+    def read(self, events: Iterable[Event]) -> None:
+        """Stores what is new or changed, and notes what may be gone."""
+        for event in events:
+            if isinstance(event, Found):
+                self._arrive(self._look(event.source), event.item)
+                self._batch.items += 1
+            elif isinstance(event, Ended):
+                self._arrive_end(event)
+                self._batch.items += 1
+            if isinstance(event, Idle) or self._batch.is_due:
+                self._flush()
+        self._flush()
 
-    def bury(self, *, max_share: float, confirmed: bool) -> None:
-        """Tombstones the source's documents that `read` did not see.
+    def finish(self, *, max_share: float, confirmed: bool) -> IngestReport:
+        """Tombstones what is gone, and tells everything.
 
-        None of them when the source could not be read whole, or when more than `max_share` of them would go at once
-        and that is not confirmed: the likelier cause is a source that is broken or has moved.
+        Of a source that could not be read whole, nothing that it merely misses. Nothing either when more than
+        `max_share` of a source's documents would go at once and that is not confirmed: the likelier cause is a source
+        that is broken or has moved.
         """
-        live = {"source_id": self._source.id, "live": True}
-        held = self._documents.count_documents(live)
-        vanished = [row for row in self._documents.find(live, {"url": 1}) if row["_id"] not in self._seen]
-        if not vanished:
-            return
-        if not self._whole:
-            self._warn(
-                f"{len(vanished)} documents were not seen, and kept, because the source could not be read whole."
-            )
-            return
-        if len(vanished) > max_share * held and not confirmed:
-            self._warn(
-                f"{len(vanished)} of {held} documents have vanished at once, so none was removed. "
-                "If they are really gone, confirm it."
-            )
-            return
-        for start in range(0, len(vanished), BATCH_DOCUMENTS):
-            batch = vanished[start : start + BATCH_DOCUMENTS]
-            ids = [row["_id"] for row in batch]
-            self._documents.update_many({"_id": {"$in": ids}}, {"$set": {"live": False, "removed_at": self._now}})
-            self._record([Outcome(url=row["url"], state="removed") for row in batch])
-
-    def report(self) -> IngestReport:
-        counts = Counter(outcome.state for outcome in self._outcomes)
-        return IngestReport(
-            **counts,
-            unchanged=self._unchanged,
-            outcomes=self._outcomes,
-            warnings=self._warnings,
+        warnings = remove_vanished(
+            self._database,
+            self._seen,
+            list(self._looks.values()),
+            self._outcomes,
+            self._now,
+            max_share=max_share,
+            confirmed=confirmed,
         )
+        for warning in warnings:
+            self._tally.warn(warning)
+        self._note_removals()
+        return self._tally.report()
 
-    def _batches(self, items: Iterable[Document | Rejected]) -> Iterator[list[Document]]:
-        """The documents that are fit to store, at most so many and so large at a time."""
-        batch: list[Document] = []
-        size = 0
-        for item in self._guarded(items):
-            if isinstance(item, Rejected):
-                self._seen.add(document_id(item.url))
-                self._reject(item)
-                continue
-            rejected = _unfit(item, repeated=item.id in self._seen)
-            self._seen.add(item.id)
-            if rejected:
-                self._reject(rejected)
-                continue
-            batch.append(item)
-            size += len(item.content)
-            if len(batch) >= BATCH_DOCUMENTS or size >= BATCH_CHARS:
-                yield batch
-                batch, size = [], 0
-        yield batch
+    def _note_removals(self) -> None:
+        """The sources that waited for the end of the run are settled now."""
+        waited = [look for look in self._looks.values() if look.doubted]
+        for look in waited:
+            look.doubted = False
+        looks.write(self._database, waited, self._tally, self._now)
 
-    def _guarded(self, items: Iterable[Document | Rejected]) -> Iterator[Document | Rejected]:
-        """The items, up to where the source itself fails."""
-        try:
-            yield from items
-        except CollectionError as error:
-            self._whole = False
-            yield Rejected(url=self._source.location, reason=error.message, refused=isinstance(error, SourceRefused))
+    def _look(self, source: Source) -> looks.Look:
+        return self._looks.setdefault(source.id, looks.Look(source, number=len(self._looks)))
 
-    def _reject(self, rejected: Rejected) -> None:
-        if rejected.url == self._source.location:
-            self._whole = False
-        self._record(
-            [Outcome(url=rejected.url, state="refused" if rejected.refused else "failed", reason=rejected.reason)]
+    def _arrive(self, look: looks.Look, item: Document | Rejected | Gone | Unchanged | Visit) -> None:
+        batch, source = self._batch, look.source
+        match item:
+            case Document():
+                rejected = unfit(item) or self._repeated(item, look)
+                if rejected:
+                    self._arrive_rejection(look, rejected)
+                else:
+                    batch.documents.append(self._canonical(item, source))
+                    batch.chars += len(item.content)
+            case Rejected():
+                self._arrive_rejection(look, item)
+            case Unchanged(url=None):
+                look.untouched = True
+            case Unchanged(url=str(url)):
+                url = storable_text(url)
+                if self._seen.show(document_id(url), look.number):
+                    batch.unchanged.append((source, url))
+            case Gone():
+                gone = Gone(url=storable_text(item.url), reason=storable_text(item.reason))
+                batch.gone.append((source, gone))
+            case Visit():
+                batch.visits.append((source, item))
+
+    def _arrive_end(self, ended: Ended) -> None:
+        look, error = self._look(ended.source), ended.error
+        look.complete, look.repeated = ended.complete, ended.repeated
+        if error is not None:
+            look.error = storable_text(error.message)
+            location = ended.source.location
+            refused = isinstance(error, SourceRefused)
+            self._arrive_rejection(look, Rejected(url=location, reason=error.message, refused=refused))
+        self._batch.ended.append(ended)
+
+    def _arrive_rejection(self, look: looks.Look, rejected: Rejected) -> None:
+        rejected = Rejected(
+            url=storable_text(rejected.url), reason=storable_text(rejected.reason), refused=rejected.refused
         )
+        self._seen.show(document_id(rejected.url), look.number)
+        if rejected.url == look.source.location and look.error is None:
+            look.error = rejected.reason
+        self._batch.rejected.append((look.source, rejected))
 
-    def _store(self, batch: list[Document]) -> None:
-        ids = [document.id for document in batch]
-        fields = {"hash": 1, "revision": 1, "live": 1}
-        stored = {row["_id"]: row for row in self._documents.find({"_id": {"$in": ids}}, fields)}
-        writes: list[ReplaceOne[dict[str, Any]]] = []
-        outcomes: list[Outcome] = []
-        replaced: list[str] = []
-        same: list[str] = []
-        for document in batch:
-            new = self._canonical(document)
-            old = stored.get(new.id)
-            changed = old is not None and old["hash"] != new.hash
-            if old and not changed and old["live"]:
-                same.append(new.url)
-                continue
-            if changed:
-                replaced.append(new.id)
-            revision = old["revision"] + changed if old else 1
-            writes.append(self._write(msgspec.structs.replace(new, revision=revision)))
-            outcomes.append(Outcome(url=new.url, state="changed" if changed and old["live"] else "added"))
-        self._archive(replaced)
-        if writes:
-            self._documents.bulk_write(writes, ordered=False)
-        self._record(outcomes)
-        self._note_unchanged(same)
-
-    def _canonical(self, document: Document) -> Document:
-        return msgspec.structs.replace(
-            document, source_id=self._source.id, published_at=storable_time(document.published_at)
-        )
-
-    def _write(self, document: Document) -> ReplaceOne[dict[str, Any]]:
-        row = {**to_row(document), "hash": document.hash, "live": True, "observed_at": self._now}
-        return ReplaceOne({"_id": document.id}, row, upsert=True)
-
-    def _archive(self, ids: list[str]) -> None:
-        """Keeps the present revision of each document; the texts are copied within the server."""
-        if not ids:
-            return
-        revision_id = {"$concat": ["$_id", "/", {"$toString": "$revision"}]}
-        self._documents.aggregate(
-            [
-                {"$match": {"_id": {"$in": ids}}},
-                {"$set": {"document_id": "$_id", "_id": revision_id, "replaced_at": self._now}},
-                {"$merge": {"into": "revisions", "whenMatched": "keepExisting", "whenNotMatched": "insert"}},
-            ]
-        )
-
-    def _record(self, outcomes: list[Outcome]) -> None:
-        self._outcomes.extend(outcomes)
-        if not outcomes:
-            return
-        about = {"source_id": self._source.id, "at": self._now}
-        rows = [{"_id": self._outcome_id(outcome.url), **about, **to_row(outcome)} for outcome in outcomes]
-        writes = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
-        self._database["outcomes"].bulk_write(writes, ordered=False)
-
-    def _note_unchanged(self, urls: list[str]) -> None:
-        """Counts them, and takes back what an earlier look said against them; writes nothing in the usual case."""
-        self._unchanged += len(urls)
-        wrong = {"_id": {"$in": [self._outcome_id(url) for url in urls]}, "state": {"$in": ["refused", "failed"]}}
-        self._database["outcomes"].update_many(wrong, {"$set": {"state": "unchanged", "reason": None, "at": self._now}})
-
-    def _outcome_id(self, url: str) -> str:
-        return f"{self._source.id} {url}"
-
-    def _warn(self, message: str) -> None:
-        self._warnings.append(f"{self._source.location}: {message}")
-
-
-def _unfit(document: Document, *, repeated: bool) -> Rejected | None:
-    """Why a document cannot be stored, if so."""
-    if repeated:
-        return Rejected(
-            url=document.url, reason="The source shows this location twice; the first one counts.", refused=True
-        )
-    try:
-        size = len("".join((document.title, document.author, document.content)).encode())
-    except UnicodeEncodeError as error:
-        return Rejected(url=document.url, reason=f"The text is not valid Unicode: {error.reason}.", refused=True)
-    if size > MAX_DOCUMENT_BYTES:
-        reason = f"{size:,} bytes of text; MongoDB holds at most {MAX_DOCUMENT_BYTES:,} in one document."
+    def _repeated(self, document: Document, look: looks.Look) -> Rejected | None:
+        if self._seen.show(document.id, look.number):
+            return None
+        reason = "The source shows this location twice; the first one counts."
         return Rejected(url=document.url, reason=reason, refused=True)
-    return None
+
+    def _canonical(self, document: Document, source: Source) -> Document:
+        published = storable_time(document.published_at)
+        return msgspec.structs.replace(document, source_id=source.id, published_at=published)
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, _Batch(time.monotonic())
+        if not batch.items:
+            return
+        told = [document_id(told) for _, told in batch.unchanged] + [document_id(gone.url) for _, gone in batch.gone]
+        stored = self._documents.look_up([*(document.id for document in batch.documents), *told])
+        for document, state in self._documents.store(batch.documents, stored):
+            self._outcomes.add(document.source_id, Outcome(url=document.url, state=state))
+        for source, rejected in batch.rejected:
+            state = "refused" if rejected.refused else "failed"
+            self._outcomes.add(source.id, Outcome(url=rejected.url, state=state, reason=rejected.reason))
+        self._note_unchanged(batch, stored)
+        self._note_gone(batch, stored)
+        self._outcomes.flush()
+        visits.write(self._database, batch.visits, self._now)
+        self._end([self._looks[ended.source.id] for ended in batch.ended])
+        if self._on_progress:
+            self._on_progress(Progress(self._tally.ended, dict(self._tally.total)))
+
+    def _note_unchanged(self, batch: _Batch, stored: dict[str, Any]) -> None:
+        believed = []
+        for source, url in batch.unchanged:
+            if (row := stored.get(document_id(url))) and row["live"]:
+                believed.append((source, url))
+                self._outcomes.add(source.id, Outcome(url=url, state="unchanged"))
+            else:
+                reason = "It was told to be unchanged, and is not in the warehouse any more; the next run reads it."
+                self._outcomes.add(source.id, Outcome(url=url, state="failed", reason=reason))
+                visits.forget(self._database, [(source.id, url)])
+        visits.checked(self._database, [told for told in believed if host_of(told[0].location)], self._now)
+
+    def _note_gone(self, batch: _Batch, stored: dict[str, Any]) -> None:
+        """Of a document that is held, a doubt for the end of the run; of one that never was, a failure."""
+        for source, gone in batch.gone:
+            key = document_id(gone.url)
+            visit = visits.read(self._database, source, gone.url) if key not in stored else None
+            urls = visit.documents if visit else [gone.url] if key in stored and stored[key]["live"] else []
+            look = self._looks[source.id]
+            look.doubted = look.doubted or bool(urls)
+            self._seen.doubt(look.number, [Candidate(document_id(url), url, gone.reason) for url in urls])
+            if not urls and key not in stored:
+                self._outcomes.add(source.id, Outcome(url=gone.url, state="failed", reason=gone.reason))
+
+    def _end(self, ended: list[looks.Look]) -> None:
+        """Finds what the ended sources miss, and notes how they ended."""
+        for look in ended:
+            self._tally.end(look.source, look.error)
+        looks.note_missing(self._database, self._seen, ended)
+        for source_id, held in looks.held(self._database, [look.source.id for look in ended if look.untouched]).items():
+            of = self._tally.of(source_id)
+            self._tally.count(source_id, "unchanged", max(0, held - of["added"] - of["changed"] - of["unchanged"]))
+        self._outcomes.settle([look.source for look in ended if look.error is None])
+        looks.write(self._database, ended, self._tally, self._now)

@@ -1,0 +1,153 @@
+"""What becomes, at the end of a run, of documents that their sources no longer show or say are gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pymongo import UpdateOne
+
+from twin.collection.hosts import host_of
+from twin.warehouse import looks, visits
+from twin.warehouse.base import LIVE, pages
+from twin.warehouse.report import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from pymongo.database import Database
+
+    from twin.warehouse.looks import Look
+    from twin.warehouse.outcomes import Outcomes
+    from twin.warehouse.seen import Seen
+
+__all__ = ["remove_vanished"]
+
+PAGE = 500
+FEW = 2
+"""So many documents of a group may go at once on the source's explicit word, whatever share of it they are."""
+
+
+class _Group(NamedTuple):
+    """Sources that are judged together: one source, or the single pages of one host."""
+
+    name: str
+    looks: list[Look]
+    held: int
+    """Live documents."""
+    missing: int
+    """Those that sources which were read whole no longer show."""
+    gone: int
+    """Those of which a source says that they are no more."""
+    unseen: int
+    """Those that were not shown by sources that could not be read whole."""
+
+
+def remove_vanished(
+    database: Database[dict[str, Any]],
+    seen: Seen,
+    run: Sequence[Look],
+    outcomes: Outcomes,
+    now: datetime,
+    *,
+    max_share: float,
+    confirmed: bool,
+) -> list[str]:
+    """Tombstones what is gone, group by group, and returns warnings about what was kept instead."""
+    _hand_over(database, seen, run)
+    seen.forget_shown()
+    remover = _Remover(database, seen, outcomes, now)
+    warnings = []
+    for group in _groups(database, seen, run):
+        limit = group.held if confirmed else max_share * group.held
+        if group.unseen:
+            warnings.append(
+                f"{group.name}: {group.unseen} documents were not seen, and kept, because the source could not be "
+                "read whole."
+            )
+        if group.missing > limit:
+            warnings.append(
+                f"{group.name}: {group.missing} of {group.held} documents have vanished at once, so none was removed. "
+                "If they are really gone, confirm it."
+            )
+        else:
+            remover.remove([look for look in group.looks if look.error is None], gone=False)
+        if group.gone > max(limit, FEW):
+            warnings.append(
+                f"{group.name}: {group.gone} of {group.held} documents are said to be gone at once, so none was "
+                "removed. If the place is not just down or moved, confirm it."
+            )
+            remover.keep(group.looks)
+        else:
+            remover.remove(group.looks, gone=True)
+    return warnings
+
+
+class _Remover:
+    """Writes tombstones and outcomes, page by page."""
+
+    def __init__(self, database: Database[dict[str, Any]], seen: Seen, outcomes: Outcomes, now: datetime) -> None:
+        self._documents = database["raw_documents"]
+        self._seen = seen
+        self._outcomes = outcomes
+        self._tombstone = {"$set": {"live": False, "removed_at": now}}
+
+    def remove(self, run: Sequence[Look], *, gone: bool) -> None:
+        """Tombstones what sources say is gone, or else what they miss."""
+        for look in run:
+            for page in pages(self._seen.candidates(look.number, gone=gone), PAGE):
+                ids = [candidate.document for candidate in page]
+                self._documents.update_many({"_id": {"$in": ids}, **LIVE}, self._tombstone)
+                for candidate in page:
+                    outcome = Outcome(url=candidate.url, state="removed", reason=candidate.reason)
+                    self._outcomes.add(look.source.id, outcome)
+                self._outcomes.flush()
+
+    def keep(self, run: Sequence[Look]) -> None:
+        """Records that what sources say is gone is kept."""
+        for look in run:
+            for page in pages(self._seen.candidates(look.number, gone=True), PAGE):
+                for candidate in page:
+                    reason = f"{candidate.reason} (kept, because too many are gone at once)"
+                    self._outcomes.add(look.source.id, Outcome(url=candidate.url, state="failed", reason=reason))
+                self._outcomes.flush()
+
+
+def _hand_over(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look]) -> None:
+    """Gives a document that its source no longer shows to another one that does, which is asked for it afresh."""
+    by_number = {look.number: look for look in run}
+    for page in pages(seen.shown_elsewhere(), PAGE):
+        moved = [
+            (document, url, by_number[to].source.id)
+            for document, url, owner, to in page
+            if by_number[owner].error is None
+        ]
+        if moved:
+            writes = [UpdateOne({"_id": document}, {"$set": {"source_id": to}}) for document, _, to in moved]
+            database["raw_documents"].bulk_write(writes, ordered=False)
+            visits.forget(database, [(to, url) for _, url, to in moved])
+
+
+def _groups(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look]) -> Iterator[_Group]:
+    """The groups in which something may have to be removed."""
+    doubts = seen.doubts()
+    doubted = [look for look in run if look.number in doubts]
+    hosts = {host for look in doubted if (host := host_of(look.source.location))}
+    fellows = [look for look in run if look.number in doubts or host_of(look.source.location) in hosts]
+    held = looks.held(database, [look.source.id for look in fellows])
+    groups: dict[str, list[Look]] = {}
+    for look in fellows:
+        host = host_of(look.source.location)
+        is_page = host is not None and held.get(look.source.id, 0) <= 1
+        groups.setdefault(f"the pages of {host}" if is_page else look.source.location, []).append(look)
+    for name, members in groups.items():
+        missing, gone, unseen = 0, 0, 0
+        for look in members:
+            absent, told = doubts.get(look.number, (0, 0))
+            gone += told
+            if look.error is None:
+                missing += absent
+            elif held.get(look.source.id, 0) > 1:  # of a single page, its failure says it already
+                unseen += absent
+        if any(look.number in doubts for look in members):
+            yield _Group(name, members, sum(held.get(look.source.id, 0) for look in members), missing, gone, unseen)

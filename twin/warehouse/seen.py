@@ -1,0 +1,94 @@
+"""What a run has seen, on disk: a hundred thousand ids in Python would be ten megabytes, a million a hundred.
+
+SQLite's own temporary database: it has no name, lives in the page cache until it grows, and vanishes when it is closed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Candidate", "Seen"]
+
+CACHE_KIB = 8_192
+SCHEMA = """
+CREATE TABLE shown (document TEXT, source INTEGER, PRIMARY KEY (document, source)) WITHOUT ROWID;
+CREATE TABLE candidates (
+    source INTEGER, document TEXT, url TEXT, reason TEXT, PRIMARY KEY (source, document)
+) WITHOUT ROWID;
+"""
+
+
+class Candidate(NamedTuple):
+    """A document that may have to be removed."""
+
+    document: str
+    url: str
+    reason: str | None
+    """What the source said of it; None for one that is merely missing."""
+
+
+class Seen:
+    """Which documents which source has shown, and which may be gone. Sources are told by small numbers."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(
+            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB}; {SCHEMA}"
+        )
+
+    def show(self, document: str, source: int) -> bool:
+        """Notes that a source shows a document; whether this is the first time that it does."""
+        return bool(self._database.execute("INSERT OR IGNORE INTO shown VALUES (?, ?)", (document, source)).rowcount)
+
+    def not_shown(self, documents: Iterable[str]) -> set[str]:
+        """Those of some documents that no source has shown."""
+        ask = "SELECT 1 FROM shown WHERE document = ? LIMIT 1"
+        return {key for key in documents if self._database.execute(ask, (key,)).fetchone() is None}
+
+    def doubt(self, source: int, candidates: Iterable[Candidate]) -> None:
+        """Notes documents that may have to be removed; what a source says of one counts for more than its absence."""
+        self._database.executemany(
+            "INSERT INTO candidates VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET reason = excluded.reason WHERE excluded.reason IS NOT NULL",
+            [(source, *candidate) for candidate in candidates],
+        )
+
+    def forget_shown(self) -> None:
+        """Takes back doubts about documents that some source has shown after all."""
+        self._database.execute("DELETE FROM candidates WHERE document IN (SELECT document FROM shown)")
+
+    def shown_elsewhere(self) -> Iterator[tuple[str, str, int, int]]:
+        """Document, location, the source that misses it and one that shows it, for each such document."""
+        yield from self._database.execute(
+            "SELECT c.document, c.url, c.source, MIN(s.source) FROM candidates c JOIN shown s USING (document) "
+            "WHERE c.reason IS NULL GROUP BY c.document, c.source"
+        )
+
+    def doubts(self) -> dict[int, tuple[int, int]]:
+        """How many documents of each source are missing, and how many it says are gone."""
+        rows = self._database.execute(
+            "SELECT source, SUM(reason IS NULL), COUNT(reason) FROM candidates GROUP BY source"
+        )
+        return {source: (missing, gone) for source, missing, gone in rows}
+
+    def candidates(self, source: int, *, gone: bool) -> Iterator[Candidate]:
+        """The documents that a source says are gone, or else those that it only misses."""
+        rows = self._database.execute(
+            "SELECT document, url, reason FROM candidates WHERE source = ? AND (reason IS NOT NULL) = ?",
+            (source, gone),
+        )
+        yield from map(Candidate._make, rows)
+
+    def close(self) -> None:
+        """Frees the space."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,89 @@
+"""What is remembered of each look at each place, so that the next look can ask whether it changed.
+
+A visit is handed out only while every document that it stands for is live: what was removed in between, by whatever
+way, is read again and not taken for unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pymongo import ReplaceOne
+
+from twin.records import Visit, document_id
+from twin.warehouse.base import LIVE, pages
+from twin.warehouse.conversion import from_row, to_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from pymongo.database import Database
+
+    from twin.records import Source
+
+__all__ = ["all_of", "checked", "forget", "read", "write"]
+
+PAGE = 500
+MAX_CHARS = 4_000_000
+"""MongoDB stores no document of more than 16 MB: a visit that names more than this is not kept."""
+
+
+def read(database: Database[dict[str, Any]], source: Source, url: str) -> Visit | None:
+    """The last look at a place, None before the first or when its documents are not all there any more."""
+    row = database["visits"].find_one({"_id": _key(source.id, url)})
+    return next(_standing(database, [row]), None) if row else None
+
+
+def all_of(database: Database[dict[str, Any]], source: Source) -> Iterator[Visit]:
+    """Every look at a source's places whose documents are there, in the order of their URLs."""
+    prefix = _key(source.id, "")
+    condition = {"_id": {"$gte": prefix, "$lt": f"{prefix[:-1]}!"}}  # "!" comes right after the blank
+    for page in pages(database["visits"].find(condition).sort("_id"), PAGE):
+        yield from _standing(database, page)
+
+
+def write(database: Database[dict[str, Any]], visits: Sequence[tuple[Source, Visit]], now: datetime) -> None:
+    """Keeps looks, each replacing the last one at the same place. Call it once their documents are stored."""
+    rows = [
+        {**to_row(visit), "_id": _key(source.id, visit.url), "source_id": source.id, "checked_at": now}
+        for source, visit in visits
+        if sum(map(len, visit.documents)) <= MAX_CHARS
+    ]
+    if rows:
+        writes = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
+        database["visits"].bulk_write(writes, ordered=False)
+
+
+def checked(database: Database[dict[str, Any]], documents: Iterable[tuple[Source, str]], now: datetime) -> None:
+    """Notes that the places which gave these documents were found unchanged."""
+    sources, urls = set(), set()
+    for source, url in documents:
+        sources.add(source.id)
+        urls.add(url)
+    if urls:
+        given = {"documents": {"$in": sorted(urls)}, "source_id": {"$in": sorted(sources)}}
+        database["visits"].update_many(given, {"$set": {"checked_at": now}})
+
+
+def forget(database: Database[dict[str, Any]], documents: Iterable[tuple[str, str]]) -> None:
+    """Forgets the looks that gave documents, told as source id and URL: the next run reads them again."""
+    by_source: dict[str, list[str]] = {}
+    for source, url in documents:
+        by_source.setdefault(source, []).append(url)
+    for source, urls in by_source.items():
+        database["visits"].delete_many({"documents": {"$in": urls}, "source_id": source})
+
+
+def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[Visit]:
+    ids = {document_id(url) for row in rows for url in row["documents"]}
+    live = set()
+    for page in pages(sorted(ids), PAGE):
+        live.update(row["_id"] for row in database["raw_documents"].find({**LIVE, "_id": {"$in": page}}, {"_id": 1}))
+    for row in rows:
+        if all(document_id(url) in live for url in row["documents"]):
+            yield from_row({name: value for name, value in row.items() if name != "_id"}, Visit)
+
+
+def _key(source_id: str, url: str) -> str:
+    return f"{source_id} {url}"
