@@ -294,3 +294,5 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """As the server sent them, to be sent back in a conditional request."""
     digest: str | None = None
     """Of what was read: a body's sha256, a file's size and time, a repository's commit, an entry's hash."""
+    checked_at: datetime | None = None
+    """When the run began that last found it so. The memory sets it; a collector leaves it out."""

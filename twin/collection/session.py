@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,13 +51,23 @@ class Session:
         *,
         memory: Memory | None = None,
         cache: Path | None = None,
+        looked_since: datetime | None = None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
         self.settings = settings
         self.memory = memory or NoMemory()
         self.cache = cache
         """A folder for what a later run can use again, such as clones; None where nothing is to be kept."""
+        self.looked_since = looked_since
+        """A run that was cut off began then, and this one goes on with it: what was looked at since is not asked again."""
         self.clock = clock
+        self.stopped = threading.Event()
+        """Set when the run is over or was interrupted: who waits for a delay or a server gives up."""
+
+    def is_fresh(self, visit: Visit | None) -> bool:
+        """Whether a place was looked at in the run that this one goes on with, so that it counts as unchanged."""
+        since, checked = self.looked_since, visit.checked_at if visit else None
+        return since is not None and checked is not None and checked >= since
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -66,7 +77,8 @@ class Session:
         return Fetcher(self.settings)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, and wakes up who waits."""
+        self.stopped.set()
         if "fetcher" in self.__dict__:
             self.fetcher.close()
 
