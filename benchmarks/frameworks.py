@@ -63,7 +63,7 @@ class Contestant:
         """Runs one command and returns its answer.
 
         Raises:
-            RuntimeError: The contestant died; names its log.
+            RuntimeError: The contestant died; with the end of its log.
         """
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None
@@ -72,7 +72,8 @@ class Contestant:
         requests.flush()
         line = answers.readline()
         if not line:
-            raise RuntimeError(f"{self.name} died in {what!r}; see {self._log.name}")
+            said = Path(self._log.name).read_text("utf-8").strip().splitlines()[-3:]
+            raise RuntimeError(f"{self.name} died in {what!r}: {' | '.join(said)}")
         return json.loads(line)
 
     def end(self) -> None:
@@ -211,7 +212,7 @@ def _one_by_one(
         if OURS in contestants:
             for part in parts:
                 parts[part] += contestants[OURS].do(f"{part}_only", arguments=[asked])["value"]
-    summary = {name: _percentiles(values[:timed]) for name, values in times.items()}
+    summary: dict[str, dict[str, Any]] = {name: _percentiles(values[:timed]) for name, values in times.items()}
     if OURS in contestants:
         summary[OURS] |= {part: _percentiles(values[:timed]) for part, values in parts.items()}
     return found, summary
