@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import dagster as dg
+import msgspec
 
 from assets.describe import OWNER, counted, publishing, stopwatch, table
 from resources import WarehouseResource
-from twin import cleaning, collection, sources
+from twin import cleaning, sources, upkeep
 from twin.cleaning import refresh
 from twin.errors import SettingsError
 from twin.settings import HomeSettings, SourceSettings, read
@@ -15,8 +16,9 @@ from twin.warehouse import IngestReport
 __all__ = ["ASSETS", "CHECKS", "CollectionConfig", "cleaned_documents", "raw_documents"]
 
 GROUP = "collection"
-PROBLEMS = ("refused", "failed")
 MAX_PROBLEMS = 100
+MAX_PLACES = 50
+MAX_LINES = 50
 
 
 class CollectionConfig(dg.Config):
@@ -48,29 +50,26 @@ def raw_documents(
         raise SettingsError(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
         )
-    total, remembered = IngestReport(), {source.id for source in store.sources()}
-    with stopwatch() as watch, publishing(context, store), collection.Session(read(SourceSettings)) as session:
-        for source in todo:
-            store.add_source(source)  # before its documents, so that none is ever without its source
-            report = store.observe(
-                source,
-                collection.collect(source, session),
-                complete=True,
-                confirm_vanished=config.confirm_vanished,
-            )
-            if not report.held and source.id not in remembered:
-                store.remove_source(source.id)  # a location that never gave anything is more likely a mistake
-            _tell(context, source.location, report)
-            total += report
-    outcomes = [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in total.outcomes]
-    problems = [outcome for outcome in outcomes if outcome["state"] in PROBLEMS]
+    with stopwatch() as watch, publishing(context, store):
+        report = upkeep.bring_in(
+            todo,
+            store,
+            read(SourceSettings),
+            cache=warehouse.deployment.home.cache / "collection",
+            confirm_vanished=config.confirm_vanished,
+            tell=context.log.info,
+        )
+    _tell(context, report)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.data_version("raw_documents")),
         metadata={
-            **counted(**total.counts, sources=len(todo), seconds=watch.seconds, warnings=len(total.warnings)),
-            "dagster/row_count": len(store.fingerprints()),
-            "outcomes": table(outcomes),
-            "problems": dg.MetadataValue.json(problems[:MAX_PROBLEMS]),
+            **counted(**report.counts, sources=len(todo), seconds=watch.seconds, warnings=len(report.warnings)),
+            "dagster/row_count": store.document_count(),
+            "outcomes": table([msgspec.structs.asdict(outcome) for outcome in report.outcomes]),
+            "by_place": table(upkeep.by_place(report), limit=MAX_PLACES),
+            "problems": dg.MetadataValue.json(
+                [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in report.problems[:MAX_PROBLEMS]]
+            ),
         },
     )
 
@@ -78,7 +77,7 @@ def raw_documents(
 @dg.asset_check(asset=raw_documents, blocking=True)
 def has_documents(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """At least one document was brought in."""
-    count = len(warehouse.client.fingerprints())
+    count = warehouse.client.document_count()
     return dg.AssetCheckResult(passed=count > 0, severity=dg.AssetCheckSeverity.ERROR, metadata={"documents": count})
 
 
@@ -141,14 +140,16 @@ def few_duplicates(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     )
 
 
-def _tell(context: dg.AssetExecutionContext, location: str, report: IngestReport) -> None:
-    counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count) or "nothing found"
-    context.log.info(f"{location}: {counts}")
-    for warning in report.warnings:
-        context.log.warning(f"{location}: {warning}")
-    for outcome in report.outcomes:
-        if outcome.state in PROBLEMS:
-            context.log.warning(f"{outcome.state} {outcome.url}: {outcome.reason}")
+def _tell(context: dg.AssetExecutionContext, report: IngestReport) -> None:
+    """The sources at which something happened, the warnings and the problems, up to a screenful of each."""
+    eventful = [source for source in report.sources if source.error or source.held > source.unchanged or source.removed]
+    for source in eventful[:MAX_LINES]:
+        context.log.info(f"{source.source.location}: {upkeep.spoken(source.counts)}")
+    for warning in report.warnings[:MAX_LINES]:
+        context.log.warning(warning)
+    for outcome in report.problems[:MAX_LINES]:
+        context.log.warning(f"{outcome.state} {outcome.url}: {outcome.reason}")
+    context.log.info(f"{len(report.sources):,} sources: {upkeep.spoken(report.counts)}")
 
 
 ASSETS = [raw_documents, cleaned_documents]

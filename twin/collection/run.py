@@ -1,8 +1,8 @@
 """Reading many sources at once: hosts beside each other, the sources of one host one after another.
 
 Every host has a thread of its own, up to `WORKERS` of them, and so have the places on this machine together. What they
-find goes through one bounded channel: when its reader is slow, the threads wait, so memory stays flat however much there
-is to read.
+find goes through one bounded channel: when its reader is slow, the threads wait, so memory stays flat however much
+there is to read.
 """
 
 from __future__ import annotations

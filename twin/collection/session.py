@@ -59,7 +59,7 @@ class Session:
         self.cache = cache
         """A folder for what a later run can use again, such as clones; None where nothing is to be kept."""
         self.looked_since = looked_since
-        """When the run began that was cut off and that this one completes; what was looked at since is not asked again."""
+        """When the run that was cut off and that this one completes began; what it looked at is not asked again."""
         self.clock = clock
         self.stopped = threading.Event()
         """Set when the run is over or was interrupted: who waits for a delay or a server gives up."""

@@ -190,8 +190,12 @@ class Ingest:
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, _Batch(time.monotonic())
-        if not batch.items:
-            return
+        if batch.items:
+            self._store(batch)
+        if self._on_progress:
+            self._on_progress(Progress(self._tally.ended, dict(self._tally.total)))
+
+    def _store(self, batch: _Batch) -> None:
         told = [document_id(told) for _, told in batch.unchanged] + [document_id(gone.url) for _, gone in batch.gone]
         stored = self._documents.look_up([*(document.id for document in batch.documents), *told])
         for document, state in self._documents.store(batch.documents, stored):
@@ -204,8 +208,6 @@ class Ingest:
         self._outcomes.flush()
         visits.write(self._database, batch.visits, self._now)
         self._end([self._looks[ended.source.id] for ended in batch.ended])
-        if self._on_progress:
-            self._on_progress(Progress(self._tally.ended, dict(self._tally.total)))
 
     def _note_unchanged(self, batch: _Batch, stored: dict[str, Any]) -> None:
         believed = []
