@@ -13,6 +13,8 @@ __all__ = ["FrontMatter", "split"]
 
 MAX_CHARS = 65_536
 FENCE = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
+DATES = ("date", "published", "published_at", "created", "date created")
+"""The names of the day of publication, the surest first; Obsidian's templates write the last two."""
 LOOKS_LIKE_YAML = re.compile(r"\s*(?:#.*\n\s*)*[A-Za-z_][\w -]{0,60}:(?:\s|$)")
 
 
@@ -58,7 +60,7 @@ def _read(fields: dict) -> FrontMatter:
     return FrontMatter(
         title=_text(named.get("title")),
         author=_author(named.get("author", named.get("authors"))),
-        date=named.get("date", named.get("published")),
+        date=next((named[key] for key in DATES if named.get(key)), None),
         url=_text(named.get("url", named.get("canonical_url"))),
         language=_text(named.get("language", named.get("lang"))),
     )

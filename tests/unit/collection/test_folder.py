@@ -152,7 +152,7 @@ def test_broken_utf8_is_not_guessed_at(tmp_path: Path) -> None:
         ("a.md", b"", "empty"),
         ("a.md", b" \n\t\n", "empty"),
         ("a.md", b"\x89PNG disguised", "binary"),
-        ("a.docx", b"PK", "not a document"),
+        ("a.xlsx", b"PK", "not a document"),
         ("a.md", b"x" * 101, "too large"),
         ("a.md", b"---\ntitle: only this\n---\n", "no text"),
     ],

@@ -1,78 +1,67 @@
-"""A folder of markdown, HTML and text files, or one such file."""
+"""A folder of markdown, HTML, text, PDF and Word files, or one such file; Notion's and Obsidian's among them."""
 
 from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from twin.collection import frontmatter, text, urls, webpage
-from twin.collection.base import Draft, failed, finish, parse_date, refused, too_large
-from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
+from twin.collection import formats, obsidian, stamps
+from twin.collection.base import failed, finish, refused, too_large
+from twin.errors import CollectionError, SourceFailed, SourceRefused
+from twin.records import Document, Unchanged, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.base import Draft, Item
     from twin.collection.session import Session
-    from twin.records import Document, Rejected, Source
-    from twin.settings import SourceSettings
+    from twin.records import Source
 
-__all__ = ["ENDINGS", "NOT_TEXT", "FolderCollector", "as_path", "markdown_draft"]
-
-MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mdx"})
-HTML = frozenset({".html", ".htm", ".xhtml"})
-TEXT = frozenset({".txt", ".text"})
-ENDINGS = MARKDOWN | HTML | TEXT
-NOT_TEXT = frozenset(
-    {
-        ".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".heic",
-        ".woff", ".woff2", ".ttf", ".otf", ".eot",
-        ".mp3", ".wav", ".ogg", ".flac", ".m4a", ".mp4", ".mov", ".webm", ".avi", ".mkv",
-        ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar",
-    }
-)  # fmt: skip
-"""Images, fonts, sound, films and archives: what lies beside documents and nobody takes for one. Passed over."""
+__all__ = ["FolderCollector", "as_path"]
 
 
 class FolderCollector:
-    """Walks a folder in the order of names. Hidden names, images and the like (`NOT_TEXT`) are passed over; symbolic
-    links are not followed."""
+    """Walks a folder in the order of names. Hidden names, images and the like are passed over; symbolic links are not
+    followed. A file that is as at the last look, by size, time and inode, is not opened."""
 
     kind: Final = "folder"
     rank: Final = 30
     complete: Final = True
-    accepts = f"a folder, or one file ending in {', '.join(sorted(ENDINGS))}"
+    accepts = f"a folder, or one file ending in {', '.join(sorted(formats.ENDINGS))}"
 
     def recognise(self, location: str) -> str | None:
         path = as_path(location)
         if path is None:
             return None
-        if path.is_dir() or (path.is_file() and path.suffix.lower() in ENDINGS):
+        if path.is_dir() or (path.is_file() and path.suffix.lower() in formats.ENDINGS):
             return str(path)
         return None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
-        settings = session.settings
         root = Path(source.location)
         if root.is_file():
-            yield _collect_file(root, source, settings)
+            vault = any(obsidian.is_vault(folder) for folder in root.parents)
+            yield from _collect_file(root, source, session, vault=vault)
             return
         if not root.is_dir():
             raise SourceFailed(f"{root} does not exist: check the path, or remove this source.")
+        collect = partial(_collect_file, source=source, session=session, vault=obsidian.is_vault(root))
         empty = True
         closed: list[Path] = []
         for path in _walk(root, closed):
             empty = False
-            yield _collect_file(path, source, settings)
+            yield from collect(path)
         if closed:
             # Raised, so that what is in there is not taken for vanished
             raise SourceFailed(f"{len(closed)} folders cannot be opened, one is {closed[0]}: check who may read them.")
         if empty:
-            raise SourceFailed(f"{root} has no documents. Files that are read end in {', '.join(sorted(ENDINGS))}.")
+            endings = ", ".join(sorted(formats.ENDINGS))
+            raise SourceFailed(f"{root} has no documents. Files that are read end in {endings}.")
 
 
 def as_path(location: str) -> Path | None:
@@ -92,33 +81,6 @@ def as_path(location: str) -> Path | None:
         return None
 
 
-def markdown_draft(markdown: str, *, url: str, name: str) -> Draft:
-    """A markdown text and what its front matter says. `name` is the title of a text that names none.
-
-    Raises:
-        SourceFailed: Its front matter is not YAML.
-    """
-    said, content = frontmatter.split(markdown)
-    return Draft(
-        url=_front_matter_url(said.url) or url,
-        title=said.title or text.first_heading(content) or name,
-        content=content,
-        author=said.author,
-        platform=urls.host(said.url or "") or "file",
-        published_at=parse_date(said.date),
-        language=said.language,
-    )
-
-
-def _front_matter_url(url: str | None) -> str | None:
-    if not url or not urls.is_web(url):
-        return None
-    try:
-        return urls.canonical(url)
-    except InputError as error:
-        raise SourceRefused(f"its front matter names an unusable url: {error}") from None
-
-
 def _walk(root: Path, closed: list[Path]) -> Iterator[Path]:
     """The files under a folder that may be documents, depth first, in the order of names; adds folders that cannot be
     opened to `closed`."""
@@ -136,54 +98,54 @@ def _walk(root: Path, closed: list[Path]) -> Iterator[Path]:
             continue
         visible.sort(key=_name, reverse=True)  # what is added last is taken first
         found = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in visible]
-        waiting += [(path, is_folder) for path, is_folder in found if is_folder or not _is_not_text(path)]
-
-
-def _is_not_text(path: Path) -> bool:
-    return path.suffix.lower() in NOT_TEXT
+        waiting += [(path, is_folder) for path, is_folder in found if is_folder or not formats.is_passed_over(path)]
 
 
 def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _collect_file(path: Path, source: Source, settings: SourceSettings) -> Document | Rejected:
+def _collect_file(path: Path, source: Source, session: Session, *, vault: bool) -> Iterator[Item]:
+    """One file's document, and what is to be remembered of it."""
     url = path.as_uri()
+    reader = stamps.reader_of(f"{formats.VERSION}{' vault' if vault else ''}", source, session.settings)
     try:
-        draft = _read_draft(path, url, settings.max_bytes)
+        before = _look_at(path)
+        last = session.memory.visit(source, url)
+        if last and (last.reader, last.digest) == (reader, stamps.stamp(before)):
+            yield from (Unchanged(url=document) for document in last.documents)
+            return
+        draft = _read_draft(path, url, session.settings.max_bytes, vault=vault)
+        if stamps.stamp(path.lstat()) != stamps.stamp(before):
+            raise SourceFailed("it changed while it was read: the next ingest reads it again")
     except SourceRefused as refusal:
-        return refused(url, str(refusal))
+        yield refused(url, str(refusal))
+        return
     except CollectionError as failure:
-        return failed(url, str(failure))
+        yield failed(url, str(failure))
+        return
     except OSError as error:
-        return failed(url, f"it cannot be read: {error.strerror or error}")
-    return finish(draft, source)
+        yield failed(url, f"it cannot be read: {error.strerror or error}")
+        return
+    outcome = finish(draft, source)
+    yield outcome
+    if isinstance(outcome, Document) and stamps.is_settled(before, session.clock()):
+        yield Visit(url=url, reader=reader, documents=[outcome.url], digest=stamps.stamp(before))
 
 
-def _read_draft(path: Path, url: str, max_bytes: int) -> Draft:
-    if path.is_symlink():
+def _look_at(path: Path) -> os.stat_result:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
         raise SourceRefused("it is a symbolic link: add what it points to as a source of its own")
-    ending = path.suffix.lower()
-    if path.is_file() and ending not in ENDINGS:
-        raise SourceRefused(f"it is not a document; files that are read end in {', '.join(sorted(ENDINGS))}")
-    data = _read_bytes(path, max_bytes)
-    name = _title_of(path)
-    if ending in HTML:
-        page = webpage.read(text.decode(data, webpage.declared_charset(data)))
-        return Draft(
-            url=url,
-            title=page.title or name,
-            content=page.content,
-            author=page.author,
-            published_at=page.published_at,
-            language=page.language,
-        )
-    content = text.decode(data)
-    return (
-        markdown_draft(content, url=url, name=name)
-        if ending in MARKDOWN
-        else Draft(url=url, title=name, content=content)
-    )
+    if not stat.S_ISREG(found.st_mode):
+        raise SourceRefused("it is not a regular file")
+    return found
+
+
+def _read_draft(path: Path, url: str, max_bytes: int, *, vault: bool) -> Draft:
+    # Before it is read: what is no document need not be opened
+    data = _read_bytes(path, max_bytes) if path.suffix.lower() in formats.ENDINGS else b""
+    return formats.read_draft(data, path, url, vault=vault)
 
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
@@ -194,23 +156,16 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:  # it grew while it was read
         raise SourceRefused(too_large(None, max_bytes))
-    if not data.strip():
-        raise SourceRefused("it is empty")
     return data
 
 
 def _open_regular_file(path: Path) -> int:
     """Opens without waiting for the other end of a pipe, and takes nothing but a regular file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise SourceRefused("it is not a regular file")
     return descriptor
-
-
-def _title_of(path: Path) -> str:
-    readable = os.fsencode(path.stem).decode("utf-8", "replace")
-    return " ".join(readable.replace("_", " ").replace("-", " ").split())
 
 
 COLLECTOR = FolderCollector()

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, cast, get_args
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from twin.collection import urls
-from twin.collection.base import Draft, failed, finish, parse_date, refused, too_large
+from twin.collection import stamps
+from twin.collection.base import failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
+from twin.collection.objects import draft_of
 from twin.errors import InputError, SourceFailed
-from twin.records import DocumentKind, Rejected
+from twin.records import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.base import Draft, Item
     from twin.collection.session import Session
     from twin.records import Document, Source
     from twin.settings import SourceSettings
 
 __all__ = ["ENDINGS", "JsonlCollector", "parse"]
 
+READER = "jsonl/2"
 ENDINGS = frozenset({".jsonl", ".ndjson"})
 MAX_LINE_OVERHEAD = 4
 """A line may be this many times the document limit, as JSON escapes take room."""
@@ -46,18 +49,8 @@ class JsonlCollector:
         return str(path) if path and path.is_file() and path.suffix.lower() in ENDINGS else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
-        settings = session.settings
         path = Path(source.location)
-        empty = True
-        try:
-            with path.open("rb") as file:
-                for number, line in _lines(file, settings.max_bytes * MAX_LINE_OVERHEAD):
-                    empty = False
-                    yield _collect_line(line, number, source, settings)
-        except OSError as error:
-            raise SourceFailed(f"{path} cannot be read: {error.strerror or error}.") from None
-        if empty:
-            raise SourceFailed(f"{path} has no documents: it needs one JSON object a line.")
+        return stamps.unless_unchanged(source, session, READER, [path], partial(_read, path, source, session.settings))
 
 
 def parse(line: bytes | str, fallback_url: str) -> Draft:
@@ -72,21 +65,20 @@ def parse(line: bytes | str, fallback_url: str) -> Draft:
         record = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"not valid JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise InputError("not a JSON object")
-    title, subtitle, content = _content(record)
-    url = _location(record, fallback_url)
-    kind = record.get("kind")
-    return Draft(
-        url=url,
-        title=title or url,
-        content=_below_subtitle(subtitle, content),
-        author=_text(record.get("author")) or _text(record.get("author_full_name")),
-        kind=cast("DocumentKind", kind) if kind in get_args(DocumentKind) else "article",
-        platform=_text(record.get("platform")) or urls.host(url) or "file",
-        published_at=parse_date(record.get("published_at", record.get("date"))),
-        language=_text(record.get("language")),
-    )
+    return draft_of(record, fallback_url)
+
+
+def _read(path: Path, source: Source, settings: SourceSettings) -> Iterator[Item]:
+    empty = True
+    try:
+        with path.open("rb") as file:
+            for number, line in _lines(file, settings.max_bytes * MAX_LINE_OVERHEAD):
+                empty = False
+                yield _collect_line(line, number, source, settings)
+    except OSError as error:
+        raise SourceFailed(f"{path} cannot be read: {error.strerror or error}.") from None
+    if empty:
+        raise SourceFailed(f"{path} has no documents: it needs one JSON object a line.")
 
 
 def _collect_line(line: bytes | None, number: int, source: Source, settings: SourceSettings) -> Document | Rejected:
@@ -120,45 +112,6 @@ def _lines(file: BinaryIO, limit: int) -> Iterator[tuple[int, bytes | None]]:
             yield number, None
         elif line.strip():
             yield number, line
-
-
-def _content(record: dict) -> tuple[str | None, str | None, str]:
-    """Title, subtitle and markdown. A mapping gives its title, subtitle and content, then its other parts."""
-    content = record.get("content")
-    title, subtitle = _text(record.get("title")), _text(record.get("subtitle"))
-    if isinstance(content, str):
-        return title, subtitle, content
-    if not isinstance(content, dict):
-        raise InputError("`content` must be text, or a mapping of part names to text")
-    parts = {str(name): value for name, value in content.items() if isinstance(value, str) and value.strip()}
-    named = {name.lower(): name for name in parts}
-    title = title or parts.get(named.get("title", ""))
-    subtitle = subtitle or parts.get(named.get("subtitle", ""))
-    body = parts.get(named.get("content", ""), "")
-    known = {named.get(name) for name in ("title", "subtitle", "content", "language", "link")}
-    sections = [f"## {name}\n\n{value}" for name, value in parts.items() if name not in known]
-    return _text(title), _text(subtitle), "\n\n".join([body, *sections] if body else sections)
-
-
-def _below_subtitle(subtitle: str | None, content: str) -> str:
-    """The content with its subtitle on top, unless its beginning has it already."""
-    if not subtitle or subtitle in content[: len(subtitle) + 1_000]:
-        return content
-    return f"{subtitle}\n\n{content}"
-
-
-def _location(record: dict, fallback_url: str) -> str:
-    for name in ("url", "link"):
-        if url := _text(record.get(name)):
-            return urls.canonical(url)
-    identity = record.get("id")
-    if isinstance(identity, str | int) and str(identity).strip():
-        return f"{fallback_url}#{str(identity).strip()}"
-    raise InputError("it needs a `url` or an `id`")
-
-
-def _text(value: object) -> str | None:
-    return " ".join(value.split()) or None if isinstance(value, str) else None
 
 
 COLLECTOR = JsonlCollector()

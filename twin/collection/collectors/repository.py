@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from twin.collection import git, text, urls
 from twin.collection.base import Draft, failed, finish, refused, too_large
-from twin.collection.collectors.folder import HTML, MARKDOWN, NOT_TEXT, TEXT, as_path, markdown_draft
+from twin.collection.collectors.folder import as_path
+from twin.collection.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, markdown_draft
 from twin.collection.languages import code_language, why_not_written
 from twin.collection.webpage import fenced
 from twin.collection.webpage import read as read_html
