@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from llm_twin_dagster.cli.output import Json, explained, fail, out, print_json, print_table, quiet_line, step_line
 from llm_twin_dagster.stack import borrow
 from twin.home import Home
+
+if TYPE_CHECKING:
+    from twin.warehouse import LastLook
 
 __all__ = ["app", "ingest"]
 
@@ -36,19 +40,58 @@ def add(location: str, author: Author = None) -> None:
 @app.command("list")
 @explained
 def list_(as_json: Json = False) -> None:
-    """Everything that the twin reads: from twin.yaml and from `sources add`."""
+    """Everything that the twin reads: from twin.yaml and from `sources add`, with its documents and the last look."""
     from twin import sources
     from twin.deployment import Deployment
     from twin.settings import HomeSettings, read
 
     home = Home.from_settings()
     with borrow(home, ["mongod"], quiet_line):
-        known = sources.known(read(HomeSettings).config, Deployment(home).warehouse)
+        warehouse = Deployment(home).warehouse
+        known = sources.known(read(HomeSettings).config, warehouse)
+        held, looks = warehouse.held([source.id for source in known]), warehouse.last_looks()
     if as_json:
-        print_json(known)
+        print_json(
+            [
+                {
+                    **msgspec.structs.asdict(source),
+                    "documents": held.get(source.id, 0),
+                    "last_look": looks.get(source.id),
+                }
+                for source in known
+            ]
+        )
     else:
         print_table(
-            ["kind", "location", "author"], [[s.kind, s.location, s.author or "as documents say"] for s in known]
+            ["kind", "location", "author", "documents", "last look", ""],
+            [
+                [s.kind, s.location, s.author or "as documents say", held.get(s.id, 0), *_told(looks.get(s.id))]
+                for s in known
+            ],
+        )
+
+
+@app.command("problems")
+@explained
+def problems(as_json: Json = False) -> None:
+    """What was refused or failed at the last look, and why, by source."""
+    from twin import sources
+    from twin.deployment import Deployment
+    from twin.settings import HomeSettings, read
+
+    home = Home.from_settings()
+    with borrow(home, ["mongod"], quiet_line):
+        warehouse = Deployment(home).warehouse
+        known = {source.id: source.location for source in sources.known(read(HomeSettings).config, warehouse)}
+        found = list(warehouse.problems(known))
+    if as_json:
+        print_json([{**msgspec.structs.asdict(problem), "source": known[problem.source_id]} for problem in found])
+    elif not found:
+        out.print("Nothing was refused and nothing failed at the last look.")
+    else:
+        print_table(
+            ["source", "what", "location", "why", "when"],
+            [[known[p.source_id], p.state, p.url, p.reason, f"{p.at:%Y-%m-%d %H:%M}"] for p in found],
         )
 
 
@@ -109,3 +152,12 @@ def ingest(
         fail(outcome.error or f"Nothing was published. Failed checks: {', '.join(outcome.failed_checks)}")
     if not as_json:
         out.print(f"The index holds {passages} passages (generation {generation}).")
+
+
+def _told(look: LastLook | None) -> tuple[str, str]:
+    """When the last look was, and what it found or why it failed."""
+    from twin.upkeep import spoken
+
+    if look is None:
+        return "never", ""
+    return f"{look.at:%Y-%m-%d %H:%M}", look.error or spoken(look.counts)

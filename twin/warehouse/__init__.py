@@ -3,7 +3,9 @@
 from twin.warehouse.ingest import Progress
 from twin.warehouse.interactions import AsyncInteractions
 from twin.warehouse.lease import Lease
+from twin.warehouse.looks import LastLook
+from twin.warehouse.outcomes import Problem
 from twin.warehouse.report import IngestReport, Outcome
 from twin.warehouse.store import Warehouse
 
-__all__ = ["AsyncInteractions", "IngestReport", "Lease", "Outcome", "Progress", "Warehouse"]
+__all__ = ["AsyncInteractions", "IngestReport", "LastLook", "Lease", "Outcome", "Problem", "Progress", "Warehouse"]

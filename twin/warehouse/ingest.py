@@ -162,6 +162,7 @@ class Ingest:
     def _arrive_end(self, ended: Ended) -> None:
         look, error = self._look(ended.source), ended.error
         look.complete, look.repeated = ended.complete, ended.repeated
+        look.untouched = look.untouched or ended.repeated
         if error is not None:
             look.error = storable_text(error.message)
             location = ended.source.location
@@ -241,5 +242,7 @@ class Ingest:
         for source_id, held in looks.held(self._database, [look.source.id for look in ended if look.untouched]).items():
             of = self._tally.of(source_id)
             self._tally.count(source_id, "unchanged", max(0, held - of["added"] - of["changed"] - of["unchanged"]))
-        self._outcomes.settle([look.source for look in ended if look.error is None])
+        whole = [look for look in ended if look.error is None]
+        self._outcomes.settle([look.source for look in whole])
+        self._outcomes.drop_old([look.source for look in whole if look.complete and not look.untouched])
         looks.write(self._database, ended, self._tally, self._now)

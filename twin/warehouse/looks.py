@@ -10,7 +10,6 @@ from pymongo import UpdateOne
 
 from twin.warehouse.base import LIVE, pages
 from twin.warehouse.conversion import from_row
-from twin.warehouse.report import State  # noqa: TC001 - msgspec needs it at run time
 from twin.warehouse.seen import Candidate
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class LastLook(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     """When the run began."""
-    counts: dict[State, int]
+    counts: dict[str, int]
     """Documents by what became of them."""
     error: str | None = None
     """Why it could not be read whole."""
@@ -74,7 +73,7 @@ def held(database: Database[dict[str, Any]], sources: Sequence[str]) -> dict[str
 
 def note_missing(database: Database[dict[str, Any]], seen: Seen, ended: Sequence[Look]) -> None:
     """Notes the live documents that sources should have shown and did not."""
-    searched = {look.source.id: look for look in ended if look.complete and not look.untouched and not look.repeated}
+    searched = {look.source.id: look for look in ended if look.complete and not look.untouched}
     if not searched:
         return
     condition = {"source_id": {"$in": sorted(searched)}, **LIVE}

@@ -69,6 +69,12 @@ class Outcomes:
         """Takes back what an earlier look said against sources that could be read now."""
         self._take_back([_key(source.id, source.location) for source in sources], {"at": {"$lt": self._now}})
 
+    def drop_old(self, sources: Sequence[Source]) -> None:
+        """Drops what an earlier look said against documents that sources, which were read whole, do not show now."""
+        if sources:
+            told_before = {"state": {"$in": sorted(PROBLEMS)}, "at": {"$lt": self._now}}
+            self._outcomes.delete_many({**told_before, "source_id": {"$in": [source.id for source in sources]}})
+
     def _take_back(self, keys: Sequence[str], condition: dict[str, Any] | None = None) -> None:
         if keys:
             wrong = {"_id": {"$in": list(keys)}, "state": {"$in": sorted(PROBLEMS)}, **(condition or {})}
