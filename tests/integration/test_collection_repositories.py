@@ -112,7 +112,7 @@ def test_nothing_of_the_repository_is_run(repository: Path, tmp_path: Path) -> N
 
 def test_a_repository_without_a_commit_fails_clearly(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
-    with pytest.raises(SourceFailed, match="git could not list the files"):
+    with pytest.raises(SourceFailed, match="git could not find a commit"):
         collect(collection.detect(str(tmp_path)))
 
 

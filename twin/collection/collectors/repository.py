@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from twin.collection import git, text, urls
+from twin.collection import git, stamps, text, urls
 from twin.collection.base import Draft, failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
 from twin.collection.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, markdown_draft
@@ -17,17 +17,19 @@ from twin.collection.languages import code_language, why_not_written
 from twin.collection.webpage import fenced
 from twin.collection.webpage import read as read_html
 from twin.errors import CollectionError, SourceFailed, SourceRefused
+from twin.records import Document, Rejected, Unchanged, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from twin.collection.base import Item
     from twin.collection.session import Session
-    from twin.records import Document, Rejected, Source
+    from twin.records import Source
     from twin.settings import SourceSettings
 
 __all__ = ["RepositoryCollector"]
 
+READER = "repository/1"
 FORGE = re.compile(r"https?://(?:www\.)?(github\.com|gitlab\.com)/([\w.-]+)/([\w.-]+?)(?:\.git)?/?", re.IGNORECASE)
 FORGE_PAGES = frozenset(
     {"features", "topics", "search", "settings", "orgs", "explore", "marketplace", "sponsors", "about"}
@@ -58,29 +60,73 @@ class RepositoryCollector:
         return str(path) if path and git.is_repository(path) else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
-        settings = session.settings
+        reader = stamps.reader_of(READER, source, session.settings)
+        last = session.memory.visit(source, source.location)
+        here = Path(source.location)
+        is_local = git.is_repository(here)
+        url = _clone_url(source.location)
+        commit = git.local_head(here) if is_local else git.remote_head(url, session.settings)
+        if last and (last.reader, last.digest) == (reader, commit):
+            yield Unchanged()
+            return
         with contextlib.ExitStack() as stack:
-            folder = Path(source.location)
-            if not git.is_repository(folder):
-                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="llm-twin-git-"))
-                folder = Path(scratch)
-                git.clone(_clone_url(source.location), folder, settings)
+            folder = here
+            if not is_local:
+                folder = _kept_clone(source, session) or Path(stack.enter_context(_scratch())) / "clone.git"
+                git.fetch(url, folder, session.settings)
+                commit = git.newest(folder)
             blobs = stack.enter_context(git.Blobs(folder))
-            empty = True
-            for entry in git.tracked_files(folder):
-                empty = False
-                if PurePosixPath(entry.path).suffix.lower() not in NOT_TEXT:
-                    yield _collect_file(entry, blobs, source, settings)
-        if empty:
-            raise SourceFailed(f"{source.location} has no files in its commit at HEAD.")
+            yield from _collect_commit(folder, commit, blobs, source, session, reader)
+
+
+def _kept_clone(source: Source, session: Session) -> Path | None:
+    return session.cache / "git" / f"{source.id}.git" if session.cache else None
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="llm-twin-git-")
+
+
+def _collect_commit(
+    folder: Path, commit: str, blobs: git.Blobs, source: Source, session: Session, reader: str
+) -> Iterator[Item]:
+    """Every file of a commit: what has not changed since the last look is not read; at the end, what is remembered."""
+    entries = list(git.tracked_files(folder, commit))
+    if not entries:
+        raise SourceFailed(f"{source.location} has no files in its commit at HEAD.")
+    declares = any(PurePosixPath(entry.path).name == ".gitattributes" for entry in entries)
+    marked = git.marked(folder, commit) if declares else {}
+    documents: list[str] = []
+    whole = True
+    for entry in entries:
+        if PurePosixPath(entry.path).suffix.lower() in NOT_TEXT:
+            continue
+        url = _file_url(source.location, entry.path)
+        last = session.memory.visit(source, url)
+        if last and (last.reader, last.digest) == (reader, entry.sha) and entry.path not in marked:
+            documents += last.documents
+            yield from (Unchanged(url=document) for document in last.documents)
+            continue
+        item = _collect_file(entry, url, marked.get(entry.path), blobs, source, session.settings)
+        yield item
+        if isinstance(item, Document):
+            documents.append(item.url)
+            yield Visit(url=url, reader=reader, documents=[item.url], digest=entry.sha)
+        whole = whole and not (isinstance(item, Rejected) and not item.refused)
+    if whole:
+        listed = documents if len(documents) <= stamps.LISTED_DOCUMENTS else []
+        yield Visit(url=source.location, reader=reader, documents=listed, digest=commit)
 
 
 def _clone_url(location: str) -> str:
     return f"{location}.git" if FORGE.fullmatch(location) else location
 
 
-def _collect_file(entry: git.Entry, blobs: git.Blobs, source: Source, settings: SourceSettings) -> Document | Rejected:
-    url = _file_url(source.location, entry.path)
+def _collect_file(
+    entry: git.Entry, url: str, mark: str | None, blobs: git.Blobs, source: Source, settings: SourceSettings
+) -> Document | Rejected:
+    if mark:
+        return refused(url, f"{mark}, as the repository's .gitattributes say")
     try:
         return finish(_read_draft(entry, blobs, url, settings.max_bytes), source)
     except SourceRefused as refusal:
