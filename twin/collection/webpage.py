@@ -1,13 +1,16 @@
-"""HTML to markdown with its title, author, date and language, headings and code blocks kept."""
+"""A web page's article as markdown, with its title, author, date and language."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import msgspec
 
+from twin.collection import blocks, inline, rendering, selection
 from twin.collection.base import parse_date
+from twin.collection.rendering import fenced
 from twin.errors import SourceFailed
 
 if TYPE_CHECKING:
@@ -15,15 +18,15 @@ if TYPE_CHECKING:
 
     from lxml.html import HtmlElement
 
-__all__ = ["Page", "declared_charset", "fenced", "read"]
+__all__ = ["VERSION", "Page", "declared_charset", "fenced", "fragment", "read"]
 
-CODE_MARK = "TWINCODEBLOCK{}KCOLBEDOCNIWT"
-CODE_MARK_FOUND = re.compile(
-    r"^[^\S\n]*TWINCODEBLOCK(\d+)KCOLBEDOCNIWT[^\S\n]*$|TWINCODEBLOCK(\d+)KCOLBEDOCNIWT", re.MULTILINE
-)
+VERSION = "page 2"
+"""Changes when the same page gives other markdown; what an earlier version has read is read again."""
+
 META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{2,40})", re.IGNORECASE)
-CODE_LANGUAGE = re.compile(r"\b(?:language|lang|highlight(?:-source)?|sourceCode|brush:)[- ]([A-Za-z0-9+#_-]{1,20})")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
+MAX_ELEMENTS = 200_000
+NO_ARTICLE = "nothing in it reads like an article: its text may be made by JavaScript"
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,95 +51,98 @@ def declared_charset(data: bytes) -> str | None:
 def read(html: str, url: str | None = None) -> Page:
     """The main content of an HTML page: no navigation, footer or comments.
 
+    Links are absolute where `url`, the page's own, is given.
+
     Raises:
         SourceFailed: It is not HTML, or nothing in it reads like an article.
     """
-    import trafilatura
     from trafilatura.metadata import extract_metadata
-    from trafilatura.utils import load_html
 
-    tree = load_html(html)
-    if tree is None:
-        raise SourceFailed("it is not readable as HTML")
-    language, canonical = _declared(tree)
-    blocks = _set_code_aside(tree)
+    tree = _parse(html)
+    _drop_permalinks(tree)
     metadata = extract_metadata(tree, default_url=url, date_config={"original_date": True, "extensive_search": False})
-    markdown = trafilatura.extract(
-        tree,
-        url=url,
-        output_format="markdown",
-        include_comments=False,
-        include_tables=True,
-        include_formatting=True,
-        favor_recall=True,
-    )
-    if not markdown or not markdown.strip():
-        raise SourceFailed("nothing in it reads like an article: its text may be made by JavaScript")
+    content = _article(tree, url)
+    if not content.strip():
+        raise SourceFailed(NO_ARTICLE)
+    links = tree.xpath('//link[translate(@rel, "CANOIL", "canoil")="canonical"]/@href')
     return Page(
-        content=_put_code_back(markdown, blocks),
+        content=content,
         title=metadata.title,
         author=_one_author(metadata.author),
         published_at=parse_date(metadata.date),
-        language=language,
-        canonical=canonical,
+        language=_language(tree),
+        canonical=str(links[0]) if links else None,
     )
 
 
-def _declared(tree: HtmlElement) -> tuple[str | None, str | None]:
-    """The page's language and canonical URL, as its head says."""
-    tag = (tree.get("lang") or "").strip()
-    language = tag.replace("_", "-").lower() if LANGUAGE_TAG.fullmatch(tag) else None
-    links = tree.xpath('//link[translate(@rel, "CANOIL", "canoil")="canonical"]/@href')
-    return language, (str(links[0]) if links else None)
+def fragment(html: str, base: str | None = None) -> str:
+    """All of a piece of HTML as markdown, for what is nothing but an article, such as a feed's entry.
 
-
-def _set_code_aside(tree: HtmlElement) -> list[str]:
-    """Replaces each `<pre>` by a mark and returns the blocks as fenced markdown.
-
-    trafilatura drops blank lines and the language of code; a mark passes through it unharmed.
+    Raises:
+        SourceFailed: It is not HTML, or built in a way that nobody writes.
     """
-    from lxml.html import Element
-
-    blocks: list[str] = []
-    for block in list(tree.iter("pre")):
-        parent = block.getparent()
-        if parent is None:
-            continue
-        mark = Element("p")
-        mark.text = CODE_MARK.format(len(blocks))
-        mark.tail = block.tail
-        blocks.append(fenced(_text_of(block), _code_language(block)))
-        parent.replace(block, mark)
-    return blocks
+    if not html.strip():
+        return ""
+    return rendering.markdown(blocks.read(_parse(html), base))
 
 
-def _text_of(block: HtmlElement) -> str:
-    for line_break in block.iter("br"):
-        line_break.tail = "\n" + (line_break.tail or "")
-    return block.text_content().strip("\n")
+def _parse(html: str) -> HtmlElement:
+    tree = blocks.parse(html)
+    if tree is None:
+        raise SourceFailed("it is not readable as HTML")
+    count = int(tree.xpath("count(//*)"))
+    if count > MAX_ELEMENTS:
+        raise SourceFailed(
+            f"it is no page that a person wrote: it has {count:,} elements; at most {MAX_ELEMENTS:,} are read"
+        )
+    return tree
 
 
-def _code_language(block: HtmlElement) -> str:
-    parent = block.getparent()
-    for element in (block, *block.iter("code"), *([parent] if parent is not None else [])):
-        if found := CODE_LANGUAGE.search(element.get("class") or ""):
-            return found[1].lower()
-    return ""
+def _drop_permalinks(tree: HtmlElement) -> None:
+    """Takes the signs off headings that lead to themselves; they would be part of the title."""
+    for link in tree.xpath("//h1//a | //h2//a | //h3//a"):
+        if inline.is_permalink(link):
+            link.drop_tree()
 
 
-def fenced(code: str, language: str) -> str:
-    """A fenced markdown code block, with a fence that nothing in the code closes."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{code}\n{fence}"
+def _article(tree: HtmlElement, url: str | None) -> str:
+    careful = _text(tree, favor_precision=True)
+    page = blocks.read(tree, _base(tree, url))
+    selection.select(page, careful.splitlines(), lambda: _text(tree, favor_recall=True).splitlines())
+    content = rendering.markdown(page)
+    if len(content) >= len(careful) / 2 and content:
+        return content
+    # The text is not on the page but in its metadata, or stands there in a way that we do not read
+    return _text(tree, favor_recall=True, output_format="markdown", include_formatting=True)
 
 
-def _put_code_back(markdown: str, blocks: list[str]) -> str:
-    def block(mark: re.Match[str]) -> str:
-        number = int(mark[1] or mark[2])
-        return f"\n{blocks[number]}\n" if number < len(blocks) else ""
+def _text(tree: HtmlElement, **options: object) -> str:
+    import trafilatura
 
-    return CODE_MARK_FOUND.sub(block, markdown)
+    return trafilatura.extract(tree, include_comments=False, **options) or ""  # ty: ignore[invalid-argument-type]
+
+
+def _base(tree: HtmlElement, url: str | None) -> str | None:
+    """What relative links are relative to."""
+    declared = tree.find(".//base[@href]")
+    if declared is None:
+        return url
+    try:
+        return urljoin(url or "", declared.get("href", "").strip())
+    except ValueError:
+        return url
+
+
+def _language(tree: HtmlElement) -> str | None:
+    """The page's language as it says itself."""
+    named = [tree.get("lang"), tree.get("{http://www.w3.org/XML/1998/namespace}lang")]
+    named += tree.xpath('//meta[translate(@http-equiv, "CONTELAGU", "contelagu")="content-language"]/@content')
+    named += tree.xpath('//meta[@property="og:locale"]/@content')
+    for one in named:
+        tag = (one or "").strip()
+        if LANGUAGE_TAG.fullmatch(tag):
+            return tag.replace("_", "-").lower()
+    return None
 
 
 def _one_author(names: str | None) -> str | None:
