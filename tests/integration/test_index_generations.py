@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,11 @@ from twin.records import Chunk, chunk_id
 from twin.settings import QdrantSettings, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 DIMENSIONS = 8
+PATIENCE_SECONDS = 20
 QUESTION = np.eye(DIMENSIONS, dtype=np.float32)[0]
 
 
@@ -58,6 +60,14 @@ class Corpus:
         return [self.points[identity] for identity in identities]
 
 
+def eventually(holds: Callable[[], bool]) -> None:
+    """Fails if something does not come to hold; readers follow a publication a moment after it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> EdgeIndex:
     return EdgeIndex(tmp_path / "index", dimensions=DIMENSIONS)
@@ -68,7 +78,7 @@ def test_a_reader_sees_a_publication_without_being_told(index: EdgeIndex, tmp_pa
     index.publish(Corpus(3).wanted(), Corpus(3).load, schema="s")
     assert reader.count() == 3
     index.publish(Corpus(5).wanted(), Corpus(5).load, schema="s")
-    assert reader.count() == 5
+    eventually(lambda: reader.count() == 5)
     assert len(reader.search("passage", QUESTION, 10)) == 5
 
 

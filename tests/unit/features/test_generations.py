@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.errors import ArtifactError, IndexUnavailable, PublishConflict
+from twin.errors import IndexUnavailable, PublishConflict
 from twin.features.index.base import Changes, data_version
 from twin.features.index.generations import Generations, Manifest
 
@@ -123,7 +123,7 @@ def test_an_unreadable_manifest_says_what_to_do(tmp_path: Path):
     generations = Generations(tmp_path)
     name = publish(generations, "x")
     (tmp_path / "generations" / name / "manifest.json").write_text("{")
-    with pytest.raises(ArtifactError, match="materialize vector_index"):
+    with pytest.raises(IndexUnavailable, match="materialize vector_index"):
         generations.manifest(name)
 
 

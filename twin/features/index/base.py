@@ -54,6 +54,20 @@ class PublishReport(msgspec.Struct, frozen=True, kw_only=True):
     held: str | None = None
     """The generation that these passages make up, which a rollback took out of service: nothing was published."""
 
+    @classmethod
+    def holding(cls, held: str, live: str, version: str, passages: int) -> PublishReport:
+        """Nothing is published: generation `held` stays out of service, and `live` with its passages in it."""
+        return cls(
+            generation=live,
+            added=0,
+            changed=0,
+            removed=0,
+            unchanged=passages,
+            total=passages,
+            data_version=version,
+            held=held,
+        )
+
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Which passages may be found: those that fit every field that is set, and any one of that field's values."""
@@ -219,7 +233,8 @@ class VectorIndex(Protocol):
         """Makes an earlier generation live again and returns its name: the one before the live one, or the named one.
 
         Raises:
-            IndexUnavailable: There is no earlier generation, or none of that name.
+            IndexUnavailable: There is no earlier generation.
+            UnknownName: There is none of that name.
         """
         ...
 

@@ -13,26 +13,26 @@ root/
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
-import os
 import shutil
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - idem
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from twin.errors import ArtifactError, IndexUnavailable, PublishConflict
+from twin.errors import IndexUnavailable, PublishConflict, UnknownName
+from twin.features.index import files
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
 __all__ = ["Generations", "Manifest"]
 
 KEEP = 3
 """Generations kept, the live one included, so that the last two can be returned to."""
-COPY_BYTES = 1 << 22
+SPARE_BYTES = 64 << 20
+"""Left free beside what a publication is expected to write."""
 T = TypeVar("T")
 
 
@@ -43,6 +43,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     data_version: str
     passages: int
+    files: dict[str, int] = {}
+    """Size of every file of the shard, by its path there."""
 
 
 class Generations:
@@ -73,20 +75,36 @@ class Generations:
         return self._folder / name / "shard"
 
     def manifest(self, name: str) -> Manifest:
+        """What a generation is.
+
+        Raises:
+            IndexUnavailable: It cannot be read.
+        """
         return self._read(name, "manifest.json", Manifest)
 
     def points(self, name: str) -> dict[str, str]:
-        """Fingerprint of every passage of a generation, by chunk id."""
+        """Fingerprint of every passage of a generation, by chunk id.
+
+        Raises:
+            IndexUnavailable: They cannot be read.
+        """
         return self._read(name, "points.json", dict[str, str])
+
+    def names(self) -> list[str]:
+        """All generations, oldest first."""
+        return sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
 
     def held(self) -> str | None:
         """The newest generation, when a rollback took it out of service; else None."""
         newest, live = self.names()[-1:], self.current()
         return newest[0] if newest and live is not None and newest[0] > live else None
 
-    def names(self) -> list[str]:
-        """All generations, oldest first."""
-        return sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+    def damage(self, name: str) -> str | None:
+        """What is wrong with the files of a generation as far as their sizes tell, or None."""
+        try:
+            return files.differing(self.shard(name), self.manifest(name).files)
+        except IndexUnavailable as error:
+            return error.message
 
     @contextlib.contextmanager
     def publishing(self) -> Generator[None]:
@@ -94,6 +112,7 @@ class Generations:
 
         Raises:
             PublishConflict: Another process or thread holds it.
+            ArtifactError: The disk is full.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "LOCK").open("w") as lock:
@@ -105,29 +124,41 @@ class Generations:
                 ) from error
             shutil.rmtree(self._staging, ignore_errors=True)
             try:
-                yield
+                with files.full_disk_explained(self.root):
+                    yield
             finally:
                 shutil.rmtree(self._staging, ignore_errors=True)
 
-    def stage(self, base: str | None) -> Path:
-        """A folder for a new shard: a copy of generation `base`, or empty. Only while publishing."""
+    def stage(self, base: str | None, *, room: int = 0) -> Path:
+        """A folder for a new shard: a copy of generation `base`, or empty. Only while publishing.
+
+        Args:
+            room: Bytes that the new passages will take, about.
+
+        Raises:
+            ArtifactError: The disk has no room for it.
+        """
         shard = self._staging / "shard"
-        if base is None:
-            shard.mkdir(parents=True)
-        else:
-            shutil.copytree(self.shard(base), shard, copy_function=_copy_sparse)
+        carried = [*self.manifest(base).files] if base else []
+        held = files.allocated(self.shard(base), carried) if base else 0
+        files.demand_space(self.root, held + room + SPARE_BYTES)
+        shard.mkdir(parents=True)
+        if base:
+            files.carry_over(self.shard(base), shard, carried)
         return shard
 
     def commit(self, manifest: Manifest, points: Mapping[str, str]) -> str:
         """Moves what was staged into place and makes it live. Returns its name. Only while publishing."""
-        _write_durably(self._staging / "points.json", msgspec.json.encode(points))
-        _write_durably(self._staging / "manifest.json", msgspec.json.encode(manifest))
+        sized = msgspec.structs.replace(manifest, files=files.sizes(self._staging / "shard"))
+        files.write_durably(self._staging / "points.json", msgspec.json.encode(points))
+        files.write_durably(self._staging / "manifest.json", msgspec.json.encode(sized))
+        files.make_durable(self._staging)
         names = self.names()
         number = int(names[-1].split("-")[0]) + 1 if names else 1
         name = f"{number:06d}-{manifest.data_version[:8]}"
         self._folder.mkdir(exist_ok=True)
         self._staging.rename(self._folder / name)
-        self._switch(name)
+        self.switch(name)
         self._prune(name)
         return name
 
@@ -135,71 +166,37 @@ class Generations:
         """Makes the generation before the live one, or the named one, live again and returns its name.
 
         Raises:
-            IndexUnavailable: There is none.
+            IndexUnavailable: There is no earlier one.
+            UnknownName: There is none of that name.
         """
         with self.publishing():
             current, names = self.current(), self.names()
-            if to is not None:
-                if to not in names:
-                    raise IndexUnavailable(
-                        f"{self.root} holds no generation {to}; it holds {', '.join(names) or 'none'}."
-                    )
-                self._switch(to)
-                return to
+            if to is not None and to not in names:
+                raise UnknownName(f"{self.root} holds no generation {to}; it holds {', '.join(names) or 'none'}.")
             earlier = [name for name in names if current is not None and name < current]
-            if not earlier:
+            if to is None and not earlier:
                 raise IndexUnavailable(f"{self.root} holds no generation earlier than {current} to go back to.")
-            self._switch(earlier[-1])
-            return earlier[-1]
+            chosen = to or earlier[-1]
+            self.switch(chosen)
+            return chosen
+
+    def switch(self, name: str) -> None:
+        """Makes a generation live. Only while publishing."""
+        files.write_durably(self._current, name.encode())
+        for folder in (self._folder, self.root):
+            files.sync(folder)
 
     def _read(self, name: str, file: str, kind: type[T]) -> T:
         path = self._folder / name / file
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except (OSError, msgspec.MsgspecError) as error:
-            raise ArtifactError(
-                f"{file} of index generation {name} cannot be read: {error}. "
-                f"Remove {self.root} and run `llm-twin materialize vector_index`; the vectors are kept elsewhere."
+            raise IndexUnavailable(
+                f"{file} of index generation {name} in {self.root} cannot be read: {error}. "
+                "Run `llm-twin materialize vector_index`, which builds the index again from the stored vectors."
             ) from error
-
-    def _switch(self, name: str) -> None:
-        pending = self._current.with_suffix(".pending")
-        _write_durably(pending, name.encode())
-        pending.replace(self._current)
 
     def _prune(self, live: str) -> None:
         for name in self.names()[:-KEEP]:
             if name != live:
                 shutil.rmtree(self._folder / name)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _copy_sparse(source: str, target: str) -> None:
-    """Copies a file without its holes: the engine allocates 32 MB files that hold a few hundred kB at first."""
-    with Path(source).open("rb", buffering=0) as reading, Path(target).open("wb", buffering=0) as writing:
-        writing.truncate(os.fstat(reading.fileno()).st_size)
-        for start, end in _data_ranges(reading.fileno()):
-            reading.seek(start)
-            writing.seek(start)
-            while (left := end - reading.tell()) > 0:
-                writing.write(reading.read(min(left, COPY_BYTES)))
-
-
-def _data_ranges(file: int) -> Iterator[tuple[int, int]]:
-    """Start and end of every part of a file that is not a hole."""
-    end = 0
-    while True:
-        try:
-            start = os.lseek(file, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # no data after `end`
-                return
-            raise
-        end = os.lseek(file, start, os.SEEK_HOLE)
-        yield start, end
