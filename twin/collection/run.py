@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 def collect_all(
     sources: Iterable[Source], session: Session, *, done: Collection[str] = (), workers: int = WORKERS
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """What `sources` have, as it comes; the items of each source in their order, then how it ended.
 
     A source that fails, whatever the reason, ends with that reason and stops no other. Closing the iterator, or Ctrl-C

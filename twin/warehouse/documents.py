@@ -63,7 +63,7 @@ class Documents:
             row = {**to_row(document), "revision": revision, "hash": hash_, "live": True, "observed_at": self._now}
             writes[document.id] = ReplaceOne({"_id": document.id}, row, upsert=True)
             stored[document.id] = row
-        self._archive(replaced)
+        self.archive(replaced)
         if writes:
             self._documents.bulk_write(list(writes.values()), ordered=False)
         yield from told
@@ -71,7 +71,7 @@ class Documents:
     def _is_anothers(self, document: Document, old: dict[str, Any]) -> bool:
         return old["source_id"] != document.source_id and old["source_id"] in self._sources
 
-    def _archive(self, ids: list[str]) -> None:
+    def archive(self, ids: list[str]) -> None:
         """Keeps the present revision of each document; the texts are copied within the server."""
         if not ids:
             return

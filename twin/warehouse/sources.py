@@ -11,6 +11,7 @@ from twin.records import Source
 from twin.warehouse import looks, outcomes, visits
 from twin.warehouse.base import LIVE, Base
 from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.memory import RunMemory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -88,3 +89,7 @@ class Sources(Base):
         """Every place of a source that was looked at and whose documents are there, in the order of their URLs."""
         with self._connection.reaching():
             yield from visits.all_of(self._database, source)
+
+    def memory(self) -> RunMemory:
+        """The visits as they are now, for the length of one run: read ahead, and none twice."""
+        return RunMemory(self._connection)

@@ -13,6 +13,7 @@ from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.raw import RawDocuments
 from twin.warehouse.runs import Runs
 from twin.warehouse.sources import Sources
+from twin.warehouse.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Warehouse"]
 
 
-class Warehouse(RawDocuments, Sources, Runs, CleanedDocuments):
+class Warehouse(RawDocuments, Sources, Runs, CleanedDocuments, Transfer):
     """Documents with revisions and tombstones, their cleaned forms, sources, interactions and the publishing lock.
 
     Connects on first use. Safe to share between threads. Every method raises WarehouseUnavailable when MongoDB does not

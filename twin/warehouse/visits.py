@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from twin.records import Source
 
-__all__ = ["all_of", "checked", "forget", "read", "write"]
+__all__ = ["all_of", "checked", "forget", "read", "read_from", "write"]
 
 PAGE = 500
 MAX_CHARS = 4_000_000
@@ -35,11 +35,17 @@ def read(database: Database[dict[str, Any]], source: Source, url: str) -> Visit 
     return next(_standing(database, [row]), None) if row else None
 
 
+def read_from(
+    database: Database[dict[str, Any]], source: Source, url: str, limit: int
+) -> tuple[list[Visit], str | None]:
+    """The looks at a place and at those that follow, and the URL up to which that is all; None when none are left."""
+    rows = list(database["visits"].find(_of(source, url)).sort("_id").limit(limit))
+    return list(_standing(database, rows)), rows[-1]["url"] if len(rows) == limit else None
+
+
 def all_of(database: Database[dict[str, Any]], source: Source) -> Iterator[Visit]:
     """Every look at a source's places whose documents are there, in the order of their URLs."""
-    prefix = _key(source.id, "")
-    condition = {"_id": {"$gte": prefix, "$lt": f"{prefix[:-1]}!"}}  # "!" comes right after the blank
-    for page in pages(database["visits"].find(condition).sort("_id"), PAGE):
+    for page in pages(database["visits"].find(_of(source)).sort("_id"), PAGE):
         yield from _standing(database, page)
 
 
@@ -83,6 +89,11 @@ def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]
     for row in rows:
         if all(document_id(url) in live for url in row["documents"]):
             yield from_row({name: value for name, value in row.items() if name != "_id"}, Visit)
+
+
+def _of(source: Source, url: str = "") -> dict[str, Any]:
+    """The visits of a source, from a URL on."""
+    return {"_id": {"$gte": _key(source.id, url), "$lt": f"{source.id}!"}}  # "!" comes right after the blank
 
 
 def _key(source_id: str, url: str) -> str:
