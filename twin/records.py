@@ -179,9 +179,10 @@ class EmbeddedChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A retrieved chunk with its rank's score."""
+    """A retrieved chunk, or neighbouring chunks joined, with what the search says of it."""
 
     chunk_id: str
+    """Of the best chunk where several are joined."""
     document_id: str
     text: str
     heading_path: list[str]
@@ -189,15 +190,20 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     author: str
     score: float
-    """Relevance; higher is better. Comparable within one answer."""
+    """What the ranking goes by; higher is better. Comparable among the passages of one search and nowhere else: the
+    index gives that of the fused ranks, the default reranker a weighted mean from 0 to 1, a cross-encoder its own."""
+    relevance: float | None = None
+    """Probability that the passage is about the question, 0 to 1; comparable between questions."""
     similarity: float | None = None
     """Cosine similarity to the question, -1 to 1, where it is known."""
     bm25: float | None = None
     """BM25 score of the question's words, above 0; None when the passage is not among the best of that ranking."""
     revision: int | None = None
     ordinal: int | None = None
-    """Its place among the passages of its document's revision, as `chunk_id` takes it."""
+    """Its place among the passages of its document's revision, as `chunk_id` takes it; of the first where joined."""
     published_at: datetime | None = None
+    merged: list[str] = []
+    """Ids of the chunks that are joined in it, in their order; empty for one alone."""
 
 
 class InstructSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,5 +300,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """As the server sent them, to be sent back in a conditional request."""
     digest: str | None = None
     """Of what was read: a body's sha256, a file's size and time, a repository's commit, an entry's hash."""
+    listed: str | None = None
+    """What the place that lists this one said of it, for example a sitemap's `lastmod`: the same again, and it need not
+    be looked at."""
     checked_at: datetime | None = None
     """When the run began that last found it so. The memory sets it; a collector leaves it out."""

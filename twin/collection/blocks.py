@@ -62,7 +62,7 @@ class Block(msgspec.Struct):
 
 def parse(html: str) -> HtmlElement | None:
     """The element tree of an HTML text; None when there is nothing in it that is HTML."""
-    from lxml import etree
+    from lxml import etree  # ty: ignore[missing-module-member]
     from lxml.html import HTMLParser, document_fromstring
 
     # As bytes: lxml refuses text that also declares an encoding
