@@ -4,6 +4,7 @@ run.json          the running stack: its supervisor and each service's address (
 stack.lock        held by the one process that supervises services of this home
 reviewer-token    the local reviewer's token
 mongo/            the embedded mongod's data
+inbox/            what came through standard input, each text or file of lines under its hash
 artifacts/        datasets and models (unless TWIN_ARTIFACTS_URL names a remote store)
 index/            generations of the embedded vector index
 models/           the converted base model
@@ -71,6 +72,10 @@ class Home:
     @property
     def training(self) -> Path:
         return self.root / "training"
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "inbox"
 
     @property
     def cache(self) -> Path:

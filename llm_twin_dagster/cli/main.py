@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli import endpoint, models, questions, sources
+from llm_twin_dagster.cli import endpoint, models, questions, sources, warehouse
 from llm_twin_dagster.cli.output import (
     Json,
     explained,
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.add_typer(sources.app, name="sources")
 app.add_typer(models.app, name="models")
 app.add_typer(endpoint.app, name="endpoint")
+app.add_typer(warehouse.app, name="warehouse")
 app.command()(sources.ingest)
 app.command()(questions.search)
 app.command()(questions.ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from llm_twin_dagster.cli.output import Json, explained, fail, out, print_json, print_table, quiet_line, step_line
 from llm_twin_dagster.stack import borrow
+from twin.errors import InputError
 from twin.home import Home
 
 if TYPE_CHECKING:
@@ -118,9 +120,11 @@ def remove(location: str) -> None:
 @explained
 def ingest(
     locations: Annotated[
-        list[str] | None, typer.Argument(help="Folders, files, repositories, URLs; none: all known.")
+        list[str] | None,
+        typer.Argument(help="Folders, files, repositories, URLs, - for standard input; none: all known."),
     ] = None,
     author: Author = None,
+    title: Annotated[str | None, typer.Option(help="The title of a text from standard input.")] = None,
     confirm_vanished: Annotated[
         bool, typer.Option("--confirm-vanished", help="Believe it when most of a source is gone.")
     ] = False,
@@ -130,7 +134,8 @@ def ingest(
     from llm_twin_dagster.runs import run_job
 
     home = Home.from_settings()
-    config = {"locations": locations or [], "author": author, "confirm_vanished": confirm_vanished}
+    places = _with_standard_input(locations or [], home, title)
+    config = {"locations": places, "author": author, "confirm_vanished": confirm_vanished}
     with borrow(home, ["mongod"], quiet_line if not as_json else lambda *_: None):
         outcome = run_job(
             home,
@@ -152,6 +157,20 @@ def ingest(
         fail(outcome.error or f"Nothing was published. Failed checks: {', '.join(outcome.failed_checks)}")
     if not as_json:
         out.print(f"The index holds {passages} passages (generation {generation}).")
+
+
+def _with_standard_input(locations: list[str], home: Home, title: str | None) -> list[str]:
+    """The locations, with what comes through standard input kept as a file of the inbox."""
+    from twin.collection import inbox
+    from twin.settings import SourceSettings, read
+
+    if "-" not in locations:
+        if title:
+            raise InputError("--title is for a text from standard input: name - as a location.")
+        return locations
+    chunks = iter(lambda: sys.stdin.buffer.read(1 << 16), b"")
+    kept = inbox.spool(chunks, home.inbox, title=title, max_bytes=read(SourceSettings).max_bytes)
+    return [str(kept) if location == "-" else location for location in locations]
 
 
 def _told(look: LastLook | None) -> tuple[str, str]:
