@@ -206,6 +206,29 @@ class SourceSettings(_Settings):
     """Whether URLs may lead to private, loopback or link-local addresses."""
     user_agent: str = Field("llm-twin/0.1 (+https://example.com/llm-twin)", validation_alias="COLLECTION_USER_AGENT")
     """What web servers are told; put a page of yours with a contact in it."""
+    host_delay_min_seconds: float = Field(0.05, validation_alias="COLLECTION_HOST_DELAY_MIN", ge=0)
+    """A host is asked at most once in so many seconds."""
+    host_delay_factor: float = Field(5.0, validation_alias="COLLECTION_HOST_DELAY_FACTOR", ge=0)
+    """The pause after an answer is so many times as long as the answer took: a slow host is asked less often."""
+    host_delay_max_seconds: float = Field(5.0, validation_alias="COLLECTION_HOST_DELAY_MAX", ge=0)
+    """That pause is at most this long."""
+    max_crawl_delay_seconds: float = Field(30.0, validation_alias="COLLECTION_MAX_CRAWL_DELAY", ge=0)
+    """A longer `Crawl-delay` in a robots.txt counts as this one."""
+    max_retry_after_seconds: float = Field(60.0, validation_alias="COLLECTION_MAX_RETRY_AFTER", ge=0)
+    """So long is waited when a server says `Retry-After`; if it says more, its pages are left for the next run."""
+    attempts: int = Field(3, validation_alias="COLLECTION_ATTEMPTS", ge=1)
+    """How often a page is asked for when the connection fails or the server answers 429, 500, 502, 503 or 504."""
+    max_connections: int = Field(32, validation_alias="COLLECTION_MAX_CONNECTIONS", ge=1)
+    """Pages fetched at once, over all hosts; memory is at most this many times COLLECTION_MAX_BYTES."""
+    run_requests: int = Field(100_000, validation_alias="COLLECTION_RUN_REQUESTS", ge=1)
+    """Requests of one run, at most; the next run goes on."""
+    run_bytes: int = Field(20_000_000_000, validation_alias="COLLECTION_RUN_BYTES", ge=1)
+    """Bytes that one run receives, at most."""
+    run_seconds: float = Field(14_400.0, validation_alias="COLLECTION_RUN_SECONDS", gt=0)
+    """Seconds after which a run asks for no more pages."""
+    browser: str = Field("off", validation_alias="COLLECTION_BROWSER")
+    """For pages whose text is made by JavaScript: `auto` uses the Chromium that is installed, a path the one there;
+    `off` does without. Needs `pip install llm-twin-dagster[browser]`."""
     max_vanished_share: float = Field(0.5, validation_alias="COLLECTION_MAX_VANISHED_SHARE", gt=0, le=1)
     """When more than this share of a source's documents vanishes at once, nothing is removed until confirmed."""
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from typing import TYPE_CHECKING, TypeAlias
 
 from twin.errors import SourceFailed, SourceRefused
 
-__all__ = ["check", "is_public", "resolve"]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["Resolver", "check", "is_public", "lookup"]
+
+Resolver: TypeAlias = "Callable[[str, int], Awaitable[list[str]]]"
+"""Gives the addresses of a host and port; `lookup` is one."""
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All IPv6 addresses that are given out for the public internet (RFC 4291, IANA)."""
+SPECIAL = tuple(ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+"""IANA's special purposes that `ipaddress` calls global in some versions of Python."""
 
 
 def is_public(address: str) -> bool:
@@ -44,20 +55,21 @@ def check(host: str, found: list[str], *, allow_private: bool) -> list[str]:
     return found
 
 
-async def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """The addresses of a host, in the order the system prefers them, all of them checked.
+async def lookup(host: str, port: int) -> list[str]:
+    """The addresses of a host, in the order that the system prefers.
 
     Raises:
         SourceFailed: The name is not known.
-        SourceRefused: See `check`.
     """
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise SourceFailed(f"the host {host} is not found: {error}. Check the spelling and the network") from None
-    return check(host, list(dict.fromkeys(str(entry[4][0]) for entry in found)), allow_private=allow_private)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _is_global(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return ip.is_global and not ip.is_multicast
+    if ip.version == 6 and ip not in GLOBAL_UNICAST:
+        return False
+    return ip.is_global and not ip.is_multicast and not any(ip in block for block in SPECIAL)

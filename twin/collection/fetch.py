@@ -1,33 +1,38 @@
-"""Fetching a web page from a server that is not trusted."""
+"""Fetching from servers that are not trusted, politely."""
 
 from __future__ import annotations
 
-import asyncio
+import codecs
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
-import httpx
 import msgspec
 
 from twin.collection import addresses, urls
+from twin.collection.asking import MAX_REDIRECTS, Allowance, Answer, Asker
+from twin.collection.background import BackgroundLoop
 from twin.collection.base import too_large
-from twin.errors import InputError, SourceFailed, SourceGone, SourceRefused
+from twin.collection.pacing import Timing
+from twin.errors import SourceFailed, SourceGone, SourceRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from twin.collection.addresses import Resolver
+    from twin.collection.transport import Reply
     from twin.records import Visit
     from twin.settings import SourceSettings
 
-__all__ = ["HTML_TYPES", "MAX_REDIRECTS", "Fetched", "Fetcher"]
+__all__ = ["ANY_TYPE", "HTML_TYPES", "Fetched", "Fetcher"]
 
-MAX_REDIRECTS = 5
 HTML_TYPES = ("text/html", "application/xhtml+xml")
-ENCODINGS = ("", "identity", "gzip", "deflate")
-"""What is asked for and taken: their expansion is bounded, unlike that of newer encodings."""
+ANY_TYPE = ("*/*",)
+OK, NOT_MODIFIED, NOT_FOUND, GONE = 200, 304, 404, 410
+CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE | re.ASCII)
+MAX_VALIDATOR_CHARS = 1_000
+"""A longer ETag is not sent back."""
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,16 +57,20 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetcher:
-    """The one way to the web of a run of collection. Safe to share between threads.
+    """The one way to the web of a run of collection. Blocking, and safe to share between threads.
 
-    Every address is checked after its name was resolved, and the connection goes to the address that was checked, so a
-    name that changes its address in between gains nothing; the same again for each redirect. Size is limited while
-    reading, and `settings.timeout_seconds` is for all of it together: a server that sends a byte now and then cannot
-    hold the collection up. Proxies from the environment are not used, as behind one no address can be checked.
+    Every address is checked (see `Transport`), for each redirect again. What comes is bounded while it is read, and
+    `settings.timeout_seconds` is for the whole of a fetch, so a server that sends a byte now and then cannot hold the
+    collection up. Each host is asked by one at a time, with pauses, as its robots.txt allows; see
+    `twin.collection.pacing` and `twin.collection.robots`. All fetches share one budget.
     """
 
-    def __init__(self, settings: SourceSettings) -> None:
+    def __init__(
+        self, settings: SourceSettings, *, resolver: Resolver = addresses.lookup, timing: Timing | None = None
+    ) -> None:
+        self._asker = Asker(settings, resolver, timing or Timing())
         self._settings = settings
+        self._loop = BackgroundLoop("fetch")
 
     def get(self, url: str, *, accept: Sequence[str] = HTML_TYPES, visit: Visit | None = None) -> Fetched | None:
         """What is at `url`; None when it is as it was at `visit`.
@@ -69,133 +78,104 @@ class Fetcher:
         `accept` are the media types that are asked for and taken; `text/*` and `*/*` stand for many.
 
         Raises:
-            SourceRefused: Of another type, too large, or not on the public internet.
+            SourceRefused: Of another type, too large, not on the public internet, or not allowed by robots.txt.
             SourceGone: The server says 404 or 410.
-            SourceFailed: Refused by the server, timed out, unreachable.
+            SourceFailed: Refused by the server, timed out, unreachable, or the run's budget is used up.
         """
-        # A thread of its own, because the caller may itself be on a running event loop
-        with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
-            fetched = pool.submit(
-                lambda: asyncio.run(_fetch_in_time(url, tuple(accept), visit, self._settings))
-            ).result()
-        return None if fetched is None or (visit and fetched.digest == visit.digest) else fetched
+        return self._loop.run(self._get(url, tuple(accept), visit))
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Ends what still runs and closes the connections."""
+        self._loop.close(self._asker.close())
+
+    async def _get(self, url: str, accept: tuple[str, ...], visit: Visit | None) -> Fetched | None:
+        self._asker.budget.check()
+        allowance = Allowance(self._settings.timeout_seconds)
+        place = urls.normal(url)
+        seen: list[str] = []
+        while len(seen) <= MAX_REDIRECTS:
+            if place in seen:
+                raise SourceFailed(f"it redirects in a circle, by way of {place}")
+            seen.append(place)
+            await self._asker.check_robots(place)
+            conditions = _conditions(place, visit)
+            headers = {"Accept": ", ".join(accept)} | conditions
+            answer = await self._asker.ask(place, headers, self._reader(accept), allowance)
+            target = answer.redirect_from(place)
+            if target is None:
+                return _fetched(place, answer, conditions, visit)
+            place = target
+        raise SourceFailed(f"it redirects more than {MAX_REDIRECTS} times")
+
+    def _reader(self, accept: tuple[str, ...]) -> Callable[[Reply], Awaitable[bytes]]:
+        async def read(reply: Reply) -> bytes:
+            if reply.status == OK:
+                return await _read_page(reply, accept, self._settings.max_bytes)
+            await reply.drain()
+            return b""
+
+        return read
 
 
-async def _fetch_in_time(
-    url: str, accept: tuple[str, ...], visit: Visit | None, settings: SourceSettings
-) -> Fetched | None:
-    headers = {
-        "User-Agent": settings.user_agent,
-        "Accept": ", ".join(accept),
-        "Accept-Encoding": "gzip, deflate",
-    }
-    if visit and visit.etag:
-        headers["If-None-Match"] = visit.etag
-    if visit and visit.last_modified:
-        headers["If-Modified-Since"] = visit.last_modified
-    limit = settings.timeout_seconds
-    certificates = httpx.create_ssl_context()
-    try:
-        async with (
-            asyncio.timeout(limit),
-            httpx.AsyncClient(headers=headers, timeout=limit, trust_env=False, verify=certificates) as client,
-        ):
-            return await _follow(client, url, accept, settings)
-    except (TimeoutError, httpx.TimeoutException):
-        raise SourceFailed(f"it did not come within {limit:g} s (COLLECTION_TIMEOUT_SECONDS raises that)") from None
-    except httpx.InvalidURL as error:
-        raise SourceFailed(f"it leads to something that is not a valid URL: {error}") from None
-    except httpx.HTTPError as error:
-        raise SourceFailed(f"the connection failed: {error or type(error).__name__}") from None
+def _conditions(place: str, visit: Visit | None) -> dict[str, str]:
+    """The headers that ask for a page only if it changed.
+
+    Only for the place that the validators came from: elsewhere the same ETag may mean another page.
+    """
+    if visit is None or place not in (visit.url, *visit.documents):
+        return {}
+    asked = {"If-None-Match": visit.etag, "If-Modified-Since": visit.last_modified}
+    return {name: value for name, value in asked.items() if value and len(value) <= MAX_VALIDATOR_CHARS}
 
 
-async def _follow(
-    client: httpx.AsyncClient, url: str, accept: tuple[str, ...], settings: SourceSettings
-) -> Fetched | None:
-    for _ in range(MAX_REDIRECTS + 1):
-        response = await _connect(client, url, settings)
-        try:
-            if not response.is_redirect:
-                return await _read(response, url, accept, settings.max_bytes)
-            url = _redirect_target(url, response.headers.get("location", ""))
-        finally:
-            await response.aclose()
-    raise SourceFailed(f"it redirects more than {MAX_REDIRECTS} times")
-
-
-async def _connect(client: httpx.AsyncClient, url: str, settings: SourceSettings) -> httpx.Response:
-    """Sends the request to an address that was checked, and returns the response with its body not read yet."""
-    target = httpx.URL(url)
-    port = target.port or urls.DEFAULT_PORTS[target.scheme]
-    found = await addresses.resolve(target.host, port, allow_private=settings.allow_private_addresses)
-    problem: httpx.ConnectError | None = None
-    for address in found:
-        request = client.build_request(
-            "GET",
-            target.copy_with(host=address),
-            headers={"Host": target.netloc.decode("ascii")},
-            extensions={"sni_hostname": target.host},
-        )
-        try:
-            return await client.send(request, stream=True, follow_redirects=False)
-        except httpx.ConnectError as error:
-            problem = error
-    raise SourceFailed(f"the connection to {target.host} failed: {problem or 'it has no address'}")
-
-
-def _redirect_target(url: str, location: str) -> str:
-    try:
-        target = urls.canonical(urljoin(url, location))
-    except (InputError, ValueError):
-        raise SourceFailed("it redirects to something that is not a valid URL") from None
-    if not location or not urls.is_web(target):
-        raise SourceRefused("it redirects to something that is not http or https")
-    return target
-
-
-async def _read(response: httpx.Response, url: str, accept: tuple[str, ...], max_bytes: int) -> Fetched | None:
-    if response.status_code == httpx.codes.NOT_MODIFIED and any(
-        name.startswith("if-") for name in response.request.headers
-    ):
+def _fetched(place: str, answer: Answer, conditions: dict[str, str], visit: Visit | None) -> Fetched | None:
+    if answer.status == NOT_MODIFIED and conditions:
         return None
-    if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
-        raise SourceGone(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
-    if response.status_code != httpx.codes.OK:
-        raise SourceFailed(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
-    content_type = response.headers.get("content-type", "")
-    media_type = content_type.split(";")[0].strip().lower()
+    if answer.status in (NOT_FOUND, GONE):
+        raise SourceGone(answer.sentence)
+    if answer.status != OK:
+        raise SourceFailed(answer.sentence)
+    media_type, charset = _content_type(answer.headers)
+    fetched = Fetched(
+        url=urls.canonical(place),
+        body=answer.body,
+        charset=charset,
+        media_type=media_type,
+        etag=answer.headers.get("etag"),
+        last_modified=answer.headers.get("last-modified"),
+    )
+    return None if visit and visit.digest == fetched.digest else fetched
+
+
+async def _read_page(reply: Reply, accept: tuple[str, ...], max_bytes: int) -> bytes:
+    media_type, _ = _content_type(reply.headers)
     if media_type and not any(fnmatchcase(media_type, pattern) for pattern in accept):
-        raise SourceRefused(f"it is {media_type}, not {'HTML' if accept == HTML_TYPES else ' or '.join(accept)}")
-    if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
-        raise SourceRefused(f"its encoding {response.headers['content-encoding']!r} was not asked for")
-    declared = response.headers.get("content-length", "")
+        wanted = "HTML" if accept == HTML_TYPES else " or ".join(accept)
+        raise SourceRefused(f"it is {media_type[:80]}, not {wanted}")
+    declared = reply.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise SourceRefused(too_large(int(declared), max_bytes))
-    body = await _read_body(response, max_bytes)
-    if not media_type and accept == HTML_TYPES and not _begins_like_html(body):
-        raise SourceRefused("it names no content type and does not begin like HTML")
-    return Fetched(
-        url=url,
-        body=body,
-        charset=response.charset_encoding,
-        media_type=media_type,
-        etag=response.headers.get("etag"),
-        last_modified=response.headers.get("last-modified"),
-    )
-
-
-async def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
     body = bytearray()
-    async for block in response.aiter_bytes():
+    async for block in reply.blocks():
         body += block
         if len(body) > max_bytes:
             raise SourceRefused(too_large(None, max_bytes))
+    if not media_type and accept == HTML_TYPES and not _begins_like_html(body):
+        raise SourceRefused("it names no content type and does not begin like HTML")
     return bytes(body)
 
 
-def _begins_like_html(body: bytes) -> bool:
+def _begins_like_html(body: bytes | bytearray) -> bool:
     head = body[:1_024].lower()
     return b"<html" in head or b"<!doctype html" in head
+
+
+def _content_type(headers: dict[str, str]) -> tuple[str, str | None]:
+    """The media type, and the encoding if Python knows it."""
+    value = headers.get("content-type", "")
+    charset = CHARSET.search(value)
+    try:
+        known = codecs.lookup(charset[1]).name if charset else None
+    except LookupError:
+        known = None
+    return value.partition(";")[0].strip().lower(), known

@@ -33,6 +33,7 @@ def test_public_addresses(address: str) -> None:
         *("::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1"),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "64:ff9b::7f00:1"),
         *("2002:7f00:1::", "2002:a00:1::1"),
+        *("::127.0.0.1", "fec0::1", "64:ff9b:1::7f00:1", "5f00::1", "3fff::1", "192.0.0.8", "192.88.99.1", "0.0.0.0"),
     ],
 )
 def test_private_addresses_also_when_wrapped(address: str) -> None:

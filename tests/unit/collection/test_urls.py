@@ -13,7 +13,7 @@ from twin.collection import urls
         ("HTTP://Example.ORG", "http://example.org/"),
         ("https://example.org:443/a", "https://example.org/a"),
         ("https://example.org:8443/a", "https://example.org:8443/a"),
-        ("https://example.org/a?b=1&utm_medium=mail&c=%20x", "https://example.org/a?b=1&c=+x"),
+        ("https://example.org/a?b=1&utm_medium=mail&c=%20x", "https://example.org/a?b=1&c=%20x"),
         ("https://example.org/a?b=%20x", "https://example.org/a?b=%20x"),
         ("https://example.org/a#section", "https://example.org/a"),
         ("https://example.org/#/post/1", "https://example.org/#/post/1"),

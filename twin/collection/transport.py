@@ -1,0 +1,214 @@
+"""Connections to servers that are not trusted: to checked addresses only, and bounded in what they may send."""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+
+from twin.collection import addresses
+from twin.errors import SourceFailed, SourceRefused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+
+    from twin.collection.addresses import Resolver
+    from twin.settings import SourceSettings
+
+__all__ = ["ENCODINGS", "ConnectionLost", "Reply", "Transport"]
+
+ENCODINGS = ("gzip", "deflate")
+"""What is asked for and taken: their expansion can be bounded."""
+KEEP_ALIVE_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+"""For one of several addresses of a host, so that a dead one does not use up the time for the others."""
+MAX_ADDRESSES = 6
+BLOCK_BYTES = 65_536
+DRAINED_BYTES = 65_536
+"""Of a body that nobody wants, so much is read to keep the connection; for more, a new one is cheaper."""
+
+
+class ConnectionLost(SourceFailed):
+    """The server could not be reached, hung up, or broke the protocol; another attempt may do better."""
+
+
+class Reply:
+    """A server's answer whose body has not been read yet."""
+
+    def __init__(self, response: httpcore.Response, received: Callable[[int], None]) -> None:
+        self._response = response
+        self._received = received
+        self.status = response.status
+        reason = response.extensions.get("reason_phrase", b"")
+        self.reason = reason.decode("ascii", "replace")[:80]
+        self.headers = _headers(response.headers)
+
+    @property
+    def sentence(self) -> str:
+        """What the server answered, for people."""
+        return f"the server answered {self.status} {self.reason}".rstrip()
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """The body without its compression, in blocks of at most `BLOCK_BYTES`, each made when it is asked for.
+
+        Raises:
+            SourceRefused: It is encoded in a way that was not asked for.
+            SourceFailed: It is not what its encoding says, or breaks off.
+        """
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        if encoding in ("", "identity"):
+            async for data in self._raw():
+                yield data
+            return
+        if encoding not in (*ENCODINGS, "x-gzip"):
+            raise SourceRefused(f"its encoding {encoding[:80]!r} was not asked for")
+        decoder = _Inflater(raw_allowed=encoding == "deflate")
+        async for data in self._raw():
+            for block in decoder.feed(data):
+                yield block
+        if not decoder.complete:
+            raise SourceFailed("its compressed body breaks off")
+
+    async def drain(self) -> None:
+        """Reads the rest of a small body, so that the connection can be used again."""
+        size = 0
+        async for data in self._raw():
+            size += len(data)
+            if size > DRAINED_BYTES:
+                return
+
+    async def _raw(self) -> AsyncIterator[bytes]:
+        async for data in self._response.aiter_stream():
+            self._received(len(data))
+            yield data
+
+
+class Transport:
+    """Connections to many hosts, pooled by scheme, name and port, so that a connection serves the host it was made for.
+
+    A name is resolved whenever a connection is made, its addresses are checked, and the connection goes to one that was
+    checked, so a name that changes its address in between gains nothing. Certificates are checked against the name.
+    Proxies from the environment are not used, as behind one no address can be checked.
+    """
+
+    def __init__(self, settings: SourceSettings, resolver: Resolver) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=settings.max_connections,
+            max_keepalive_connections=settings.max_connections,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+            network_backend=_CheckedNetwork(resolver, allow_private=settings.allow_private_addresses),
+        )
+
+    @asynccontextmanager
+    async def open(self, url: str, headers: dict[str, str], received: Callable[[int], None]) -> AsyncGenerator[Reply]:
+        """The answer of the server at `url`; `received` is told of every block of bytes that came.
+
+        Raises:
+            SourceRefused: The host is not on the public internet.
+            SourceFailed: The URL is not valid, or its host unknown.
+            ConnectionLost: See there. Raised also while the body is read.
+        """
+        try:
+            target = httpx.URL(url)
+            request = httpcore.Request(
+                "GET",
+                httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),
+                headers=[(b"Host", target.netloc), *((name.encode(), _line(value)) for name, value in headers.items())],
+            )
+        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+            raise SourceFailed(f"{url[:200]!r} is not a valid URL: {error}") from None
+        try:
+            response = await self._pool.handle_async_request(request)
+            try:
+                yield Reply(response, received)
+            finally:
+                await response.aclose()
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+            problem = f"the connection to {target.host} failed: {str(error) or type(error).__name__}"
+            if error.args and isinstance(error.args[0], ssl.SSLError):
+                raise SourceFailed(problem) from None
+            raise ConnectionLost(problem) from None
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._pool.aclose()
+
+
+class _CheckedNetwork(httpcore.AsyncNetworkBackend):
+    """Connects to addresses that were checked."""
+
+    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
+        self._network: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()  # ty: ignore[invalid-assignment]
+        self._resolver = resolver
+        self._allow_private = allow_private
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109, the name is the interface's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        resolved = addresses.check(host, await self._resolver(host, port), allow_private=self._allow_private)
+        found = resolved[:MAX_ADDRESSES]
+        problem: Exception = httpcore.ConnectError("it has no address")
+        for address in found:
+            limit = CONNECT_SECONDS if address != found[-1] else timeout
+            try:
+                return await self._network.connect_tcp(address, port, limit, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                problem = error
+        raise problem
+
+
+class _Inflater:
+    """gzip and zlib, a block at a time, so that a small body cannot become a large one unseen."""
+
+    def __init__(self, *, raw_allowed: bool) -> None:
+        self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, whichever it begins like
+        self._raw_allowed = raw_allowed
+        self._began = False
+
+    @property
+    def complete(self) -> bool:
+        return self._stream.eof or not self._began
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if not data or self._stream.eof:  # what follows the end is padding
+            return
+        while True:
+            block = self._inflate(data)
+            if block:
+                yield block
+            data = self._stream.unconsumed_tail
+            if self._stream.eof or not (data or len(block) == BLOCK_BYTES):
+                return
+
+    def _inflate(self, data: bytes) -> bytes:
+        first, self._began = not self._began, True
+        try:
+            return self._stream.decompress(data, BLOCK_BYTES)
+        except zlib.error as error:
+            if first and self._raw_allowed:  # "deflate" is sent with and without zlib's frame
+                self._stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+                return self._inflate(data)
+            raise SourceFailed(f"its body is not compressed as it says: {error}") from None
+
+
+def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name in lower case, one byte a character, so that what is sent back is what came."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _line(value: str) -> bytes:
+    return value.encode("latin-1")
