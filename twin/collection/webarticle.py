@@ -1,0 +1,111 @@
+"""One page of the web as a document: asked for, read, and remembered for the next look.
+
+Used for an article that is a source itself, and for the pages that a feed or a sitemap names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.collection import platforms, text, urls, webpage
+from twin.collection.base import Draft, failed, finish, refused
+from twin.errors import CollectionError, SourceGone, SourceRefused
+from twin.records import Gone, Rejected, Unchanged, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twin.collection.base import Item
+    from twin.collection.fetch import Fetched
+    from twin.collection.session import Session
+    from twin.records import Source
+
+__all__ = ["draft_of", "reader_of", "refresh", "visit_of"]
+
+
+def reader_of(source: Source) -> str:
+    """What a `Visit` of a page names as its reader: the code, and the author where the page names none."""
+    return f"{webpage.VERSION} {source.author or ''}".strip()
+
+
+def draft_of(fetched: Fetched) -> Draft:
+    """The document in a page that was fetched.
+
+    Raises:
+        SourceFailed: It is not HTML, or nothing in it reads like an article.
+        SourceRefused: It is no text.
+    """
+    charset = fetched.charset or webpage.declared_charset(fetched.body)
+    page = webpage.read(text.decode(fetched.body, charset), fetched.url)
+    url = urls.page_location(fetched.url, page.canonical)
+    return Draft(
+        url=url,
+        title=page.title or url,
+        content=page.content,
+        author=page.author,
+        platform=platforms.platform_of(url),
+        published_at=page.published_at,
+        language=page.language,
+    )
+
+
+def visit_of(location: str, fetched: Fetched, documents: list[str], source: Source, listed: str | None = None) -> Visit:
+    """What is remembered of a page that gave documents."""
+    return Visit(
+        url=location,
+        reader=reader_of(source),
+        documents=documents,
+        etag=fetched.etag,
+        last_modified=fetched.last_modified,
+        digest=fetched.digest,
+        listed=listed,
+    )
+
+
+def refresh(
+    location: str,
+    source: Source,
+    session: Session,
+    *,
+    visit: Visit | None,
+    listed: str | None = None,
+    amend: Callable[[Draft], Draft] | None = None,
+) -> Iterator[Item]:
+    """What the page at `location` gives, asked for only if it changed since `visit`.
+
+    Args:
+        location: Canonical URL of the page.
+        source: Whose page it is.
+        session: The run.
+        visit: The last look at the page, None to read it anew.
+        listed: What the place that lists the page says of it, kept for `Visit.listed`.
+        amend: Puts what that place knows better into the document.
+    """
+    known = visit.documents if visit else []
+    place = known[0] if known else location  # what fails is the document that is held, so that it is not missed
+    usable = visit if known and visit and visit.reader == reader_of(source) else None
+    try:
+        fetched = session.fetcher.get(location, visit=usable)
+        if fetched is None:
+            yield from (Unchanged(url=url) for url in known)
+            if visit and visit.listed != listed:
+                yield msgspec.structs.replace(visit, listed=listed, checked_at=None)
+            return
+        draft = draft_of(fetched)
+    except SourceGone as gone:
+        yield from (Gone(url=url, reason=str(gone)) for url in known)
+        if not known:  # more likely a mistyped URL than a document that was taken down
+            yield failed(location, str(gone))
+    except SourceRefused as refusal:
+        yield refused(place, str(refusal))
+    except CollectionError as failure:
+        yield failed(place, str(failure))
+    else:
+        found = finish(amend(draft) if amend else draft, source)
+        if isinstance(found, Rejected):
+            yield msgspec.structs.replace(found, url=place)
+            return
+        yield found
+        yield visit_of(location, fetched, [found.url], source, listed)
