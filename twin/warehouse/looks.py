@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pymongo import UpdateOne
 
-from twin.warehouse.base import LIVE, pages
+from twin.warehouse.base import LIVE
 from twin.warehouse.conversion import from_row
 from twin.warehouse.seen import Candidate
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from twin.warehouse.seen import Seen
 
 __all__ = ["LastLook", "Look", "held", "last_looks", "note_missing", "settled_since", "write"]
-
-PAGE = 1_000
 
 
 class Look:
@@ -77,13 +75,11 @@ def note_missing(database: Database[dict[str, Any]], seen: Seen, ended: Sequence
     if not searched:
         return
     condition = {"source_id": {"$in": sorted(searched)}, **LIVE}
-    for page in pages(database["raw_documents"].find(condition, {"url": 1, "source_id": 1}), PAGE):
-        absent = seen.not_shown(row["_id"] for row in page)
-        for row in page:
-            if row["_id"] in absent:
-                look = searched[row["source_id"]]
-                look.doubted = True
-                seen.doubt(look.number, [Candidate(row["_id"], row["url"], None)])
+    for row in database["raw_documents"].find(condition, {"url": 1, "source_id": 1}):
+        look = searched[row["source_id"]]
+        if not seen.has_shown(row["_id"], look.number):
+            look.doubted = True
+            seen.doubt(look.number, [Candidate(row["_id"], row["url"], None)])
 
 
 def write(database: Database[dict[str, Any]], ended: Sequence[Look], tally: Tally, now: datetime) -> None:

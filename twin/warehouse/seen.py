@@ -44,10 +44,10 @@ class Seen:
         """Notes that a source shows a document; whether this is the first time that it does."""
         return bool(self._database.execute("INSERT OR IGNORE INTO shown VALUES (?, ?)", (document, source)).rowcount)
 
-    def not_shown(self, documents: Iterable[str]) -> set[str]:
-        """Those of some documents that no source has shown."""
-        ask = "SELECT 1 FROM shown WHERE document = ? LIMIT 1"
-        return {key for key in documents if self._database.execute(ask, (key,)).fetchone() is None}
+    def has_shown(self, document: str, source: int) -> bool:
+        """Whether a source has shown a document."""
+        ask = "SELECT 1 FROM shown WHERE document = ? AND source = ?"
+        return self._database.execute(ask, (document, source)).fetchone() is not None
 
     def doubt(self, source: int, candidates: Iterable[Candidate]) -> None:
         """Notes documents that may have to be removed; what a source says of one counts for more than its absence."""
