@@ -31,6 +31,7 @@ from twin.settings import (
     MongoSettings,
     OpikSettings,
     QdrantSettings,
+    RagSettings,
     ReviewSettings,
     SourceSettings,
     read,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from twin.features.embedding import Embedder
     from twin.features.index import VectorIndex
     from twin.monitoring.tracing import Tracer
+    from twin.rag.retrieval import Retriever
     from twin.registry import ModelRegistry
     from twin.registry.review import ReviewClient
     from twin.serving.client import ChatClient
@@ -110,6 +112,15 @@ class Deployment:
         from twin.features.index import open_index
 
         return open_index(read(QdrantSettings), self.home.index, dimensions=self.embedder.dimensions)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        """Search in the vector index, with all that surrounds it."""
+        from twin.rag.retrieval import Retriever
+        from twin.retrieval.ranking import open_reranker
+
+        reranker = open_reranker(read(RagSettings).reranker)
+        return Retriever(lambda: self.embedder, lambda: self.vector_index, reranker=reranker)
 
     @cached_property
     def registry(self) -> ModelRegistry:

@@ -138,6 +138,10 @@ class CleanedDocument(Document, frozen=True, kw_only=True):
     """Of the content, blank space and letter case aside; equal for copies, empty for a document without text."""
     duplicate_of: str | None = None
     """The id of the canonical document when this is a copy; copies go no further."""
+    similarity: float | None = None
+    """Of a copy: what share of both texts is in both, 1.0 for the same text."""
+    signature: bytes = b""
+    """Estimates how much two texts share, see `twin.cleaning.duplicates`; empty for a short text."""
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

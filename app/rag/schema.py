@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from twin.rag.messages import Question, Reference
-from twin.records import Passage
+from twin.retrieval.result import Interpretation, Retrieval
 
 __all__ = [
     "ErrorBody",
@@ -32,14 +32,20 @@ class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SearchResponse(Struct, frozen=True, kw_only=True):
-    """Passages, best first."""
+    """Passages, best first, and what the query was taken to ask for."""
 
     results: list[Reference]
+    interpretation: Interpretation
+    index_generation: str | None
 
     @classmethod
-    def of(cls, passages: list[Passage]) -> SearchResponse:
+    def of(cls, retrieval: Retrieval) -> SearchResponse:
         """The passages, numbered by rank."""
-        return cls(results=[Reference.of(number, passage) for number, passage in enumerate(passages, start=1)])
+        return cls(
+            results=[Reference.of(number, passage) for number, passage in enumerate(retrieval.passages, start=1)],
+            interpretation=retrieval.interpretation,
+            index_generation=retrieval.generation,
+        )
 
 
 class RagRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

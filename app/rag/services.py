@@ -51,7 +51,7 @@ class Services:
 
 def of_deployment(deployment: Deployment) -> Services:
     """The services of a deployment. Connects to nothing yet."""
-    retriever = Retriever(lambda: deployment.embedder, lambda: deployment.vector_index)
+    retriever = deployment.retriever
     interactions = Interactions(deployment.mongo_uri, read(MongoSettings))
     tracer = deployment.tracer
 

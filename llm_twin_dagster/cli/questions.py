@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import msgspec
@@ -12,6 +12,9 @@ from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, p
 from llm_twin_dagster.stack import borrow
 from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
+
+if TYPE_CHECKING:
+    from twin.retrieval.result import Interpretation
 
 __all__ = ["ask", "search", "traces"]
 
@@ -29,21 +32,30 @@ def search(
 ) -> None:
     """Find passages. Reads the published index directly; nothing needs to run."""
     from twin.deployment import Deployment
-    from twin.features.index import Filters
 
-    deployment = Deployment()
-    vector = deployment.embedder.embed([query])[0]
-    passages = deployment.vector_index.search(query, vector, k, filters=Filters.of(author))
+    found = Deployment().retriever.retrieve(query, k, author=author)
     if as_json:
-        print_json(passages)
+        print_json(found)
         return
-    for number, passage in enumerate(passages, start=1):
+    for line in readings(found.interpretation):
+        log.print(line, markup=False, style="dim", soft_wrap=True)
+    for number, passage in enumerate(found.passages, start=1):
         where = " > ".join(dict.fromkeys([passage.title, *passage.heading_path]))
         out.print(f"[bold]{number}.[/] ", end="")
-        out.print(f"{where}  ({passage.author}, similarity {passage.similarity or 0:.2f})", markup=False)
+        out.print(f"{where}  ({passage.author}, relevance {passage.relevance or 0:.2f})", markup=False)
         out.print(f"   {passage.url}", markup=False, style="dim", soft_wrap=True)
         text = " ".join(passage.text.split())
         out.print(f"   {text[:SNIPPET_CHARS]}{'…' if len(text) > SNIPPET_CHARS else ''}", markup=False)
+
+
+def readings(interpretation: Interpretation) -> list[str]:
+    """What a question was taken to ask for, a line for each restriction."""
+    return [
+        f"{restriction.field}: {restriction.means}  (“{restriction.text}”)"
+        if restriction.applied
+        else f"{restriction.field}: {restriction.means} leaves nothing, so it is not applied  (“{restriction.text}”)"
+        for restriction in interpretation.restrictions
+    ]
 
 
 @explained

@@ -48,6 +48,8 @@ TEXT = f"An index is published as a whole generation. {INJECTION}"
 class AnyVector:
     """An embedder whose texts are all alike, so that every question reaches the model."""
 
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return np.tile(np.array([1.0, 0.0], dtype=np.float32), (len(texts), 1))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from twin.rag.messages import Question
+    from twin.retrieval.result import Interpretation
 
 __all__ = ["Draft"]
 
@@ -33,6 +34,7 @@ class Draft:
     finish_reason: str = "stop"
     model_version: str | None = None
     index_generation: str | None = None
+    interpretation: Interpretation | None = None
     usage: dict[str, int] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     error: str | None = None
@@ -58,6 +60,7 @@ class Draft:
             finish_reason=self.finish_reason,
             model_version=self.model_version,
             index_generation=self.index_generation,
+            interpretation=self.interpretation,
             usage=self.usage,
             timings=self.timings,
         )

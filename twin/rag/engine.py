@@ -20,6 +20,7 @@ from twin.rag.draft import Draft
 from twin.rag.messages import Answer, Event, Failed, Finished, Question
 from twin.rag.pipeline import Pipeline, StreamingModel, facts, milliseconds_since
 from twin.records import utcnow
+from twin.retrieval.rewriting import Rewriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from twin.rag.authors import Authors
     from twin.rag.retrieval import Retriever
     from twin.rag.tracing import Tracer
-    from twin.records import Interaction, Passage
+    from twin.records import Interaction
+    from twin.retrieval.result import Retrieval
     from twin.settings import RagSettings
 
 __all__ = ["Rag", "check_text"]
@@ -59,7 +61,6 @@ class Rag:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
-        self._retriever = retriever
         self._authors = authors
         self._tracer = tracer
         self._store = store
@@ -67,7 +68,19 @@ class Rag:
         self._observe = observe
         self._new_id = new_id
         self._clock = clock
-        self._pipeline = Pipeline(retriever=retriever, authors=authors, model=model, tracer=tracer, settings=settings)
+        self._pipeline = Pipeline(
+            retriever=retriever,
+            authors=authors,
+            model=model,
+            tracer=tracer,
+            settings=settings,
+            rewriter=Rewriter(
+                model,
+                queries=settings.expansion_queries,
+                self_query=settings.self_query,
+                seconds=settings.rewrite_seconds,
+            ),
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Question) -> Answer:
@@ -103,7 +116,7 @@ class Rag:
                 else:
                     raise event
 
-    async def search(self, query: str, k: int | None = None, author: str | None = None) -> list[Passage]:
+    async def search(self, query: str, k: int | None = None, author: str | None = None) -> Retrieval:
         """The `k` best passages for `query`, best first, relevant or not.
 
         Raises:
@@ -112,7 +125,7 @@ class Rag:
         """
         text = check_text(query, self._settings.max_question_chars)
         name = await self._authors.resolve(author) if author else None
-        return await asyncio.to_thread(self._retriever.search, text, k or self._settings.top_k, name)
+        return await self._pipeline.find(text, k or self._settings.top_k, name)
 
     async def drain(self, seconds: float = 1.5) -> None:
         """Waits for answers and for interactions being stored; what still runs after `seconds` is interrupted."""

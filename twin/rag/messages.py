@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime  # noqa: TC003
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from twin.rag.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
+from twin.retrieval.result import Interpretation  # noqa: TC001
 
 if TYPE_CHECKING:
     from twin.records import Passage
@@ -49,9 +51,16 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """The passage, quoted whole."""
     score: float
+    """What the ranking goes by; comparable among the passages of one search only."""
+    relevance: float | None
+    """Probability that the passage is about the question, 0 to 1."""
     similarity: float | None
+    published_at: datetime | None
     document_id: str
     chunk_id: str
+    """Of the best chunk, where several are joined."""
+    chunk_ids: list[str]
+    """Of all chunks of the passage, in their order."""
 
     @classmethod
     def of(cls, number: int, passage: Passage) -> Reference:
@@ -64,9 +73,12 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
             heading_path=passage.heading_path,
             text=passage.text,
             score=passage.score,
+            relevance=passage.relevance,
             similarity=passage.similarity,
+            published_at=passage.published_at,
             document_id=passage.document_id,
             chunk_id=passage.chunk_id,
+            chunk_ids=passage.merged or [passage.chunk_id],
         )
 
 
@@ -87,6 +99,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """`stop`, or `length` when the answer was cut at the limit of tokens."""
     model_version: str | None
     index_generation: str | None
+    interpretation: Interpretation | None
+    """What the question was taken to ask for."""
     usage: dict[str, int]
     """`prompt_tokens`, `completion_tokens`."""
     timings: dict[str, float]
@@ -100,6 +114,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="s
     trace_id: str
     author: str | None
     sources: list[Reference]
+    interpretation: Interpretation | None = None
+    """What the question was taken to ask for."""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="token"):

@@ -13,7 +13,8 @@ from twin.errors import GenerationInterrupted
 from twin.rag import prompts
 from twin.rag.markers import MarkerFilter
 from twin.rag.messages import Event, Found, Token
-from twin.rag.retrieval import best_author, relevant
+from twin.rag.retrieval import best_author
+from twin.retrieval.relevance import relevant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from twin.rag.retrieval import Retriever
     from twin.rag.tracing import Span, SpanType, Tracer
     from twin.records import Passage
+    from twin.retrieval.result import Retrieval
+    from twin.retrieval.rewriting import Rewriter
     from twin.serving.client import Delta
     from twin.settings import RagSettings
 
@@ -58,7 +61,9 @@ class Pipeline:
         model: Callable[[], StreamingModel],
         tracer: Tracer,
         settings: RagSettings,
+        rewriter: Rewriter,
     ) -> None:
+        self._rewriter = rewriter
         self._retriever = retriever
         self._authors = authors
         self._model = model
@@ -83,24 +88,38 @@ class Pipeline:
         await self._generate(model, messages, draft, emit)
         draft.status = "answered"
 
-    async def _retrieve(self, text: str, draft: Draft) -> list[Passage]:
-        """The relevant passages of one author; settles whose voice answers."""
-        k = draft.question.top_k or self._settings.top_k
-        names = [draft.author] if draft.author else await self._authors.names()
-        draft.author = names[0] if len(names) == 1 else None
-        with self._span("retrieval", draft, input={"query": text, "k": k, "author": draft.author}) as span:
-            found, draft.index_generation = await asyncio.to_thread(self._search, text, k, draft.author)
-            passages = relevant(found, self._settings.min_similarity)
-            span.update(
-                output={"passages": [_summary(passage) for passage in found], "relevant": len(passages)},
-                metadata={"index_generation": draft.index_generation, "min_similarity": self._settings.min_similarity},
-            )
-        if passages and draft.author is None:
-            draft.author = best_author(passages)
-        return [passage for passage in passages if passage.author == draft.author]
+    async def find(self, text: str, k: int, author: str | None) -> Retrieval:
+        """The `k` passages that fit `text` best, best first, relevant or not.
 
-    def _search(self, text: str, k: int, author: str | None) -> tuple[list[Passage], str | None]:
-        return self._retriever.search(text, k, author), self._retriever.generation()
+        Raises:
+            IndexUnavailable: The index does not answer.
+        """
+        names = [author] if author else await self._authors.names()
+        rewriting = await self._rewriter.rewrite(text, names)
+        return await asyncio.to_thread(self._retriever.retrieve, text, k, author=author, rewriting=rewriting)
+
+    async def _retrieve(self, text: str, draft: Draft) -> list[Passage]:
+        """The relevant passages of one author, neighbours joined; settles whose voice answers."""
+        k, settings = draft.question.top_k or self._settings.top_k, self._settings
+        if draft.author is None and len(names := await self._authors.names()) == 1:
+            draft.author = names[0]
+        with self._span("retrieval", draft, input={"query": text, "k": k, "author": draft.author}) as span:
+            retrieval = await self.find(text, k, draft.author)
+            draft.index_generation, draft.interpretation = retrieval.generation, retrieval.interpretation
+            found = relevant(retrieval.passages, settings.min_relevance, settings.min_similarity)
+            draft.author = draft.author or _voice(retrieval, found)
+            own = [passage for passage in found if passage.author == draft.author]
+            passages = await asyncio.to_thread(self._retriever.joined, own, prompts.PASSAGE_WORDS)
+            span.update(
+                output={"passages": [_summary(passage) for passage in retrieval.passages], "relevant": len(found)},
+                metadata={
+                    "index_generation": retrieval.generation,
+                    "interpretation": msgspec.to_builtins(retrieval.interpretation),
+                    "reranker": retrieval.reranker,
+                    "min_relevance": settings.min_relevance,
+                },
+            )
+        return passages
 
     def _prompt(self, text: str, draft: Draft) -> list[dict[str, str]]:
         """The messages; from here on, the draft's passages are those that fit into them."""
@@ -193,7 +212,20 @@ def _decline(draft: Draft, emit: Callable[[Event], None]) -> None:
 
 
 def _found(draft: Draft) -> Found:
-    return Found(id=draft.id, trace_id=draft.trace_id, author=draft.author, sources=draft.references())
+    return Found(
+        id=draft.id,
+        trace_id=draft.trace_id,
+        author=draft.author,
+        sources=draft.references(),
+        interpretation=draft.interpretation,
+    )
+
+
+def _voice(retrieval: Retrieval, relevant: Sequence[Passage]) -> str | None:
+    """Who answers: the one author that the question asks for, else the author of the best passages."""
+    if len(retrieval.authors) == 1:
+        return retrieval.authors[0]
+    return best_author(relevant) if relevant else None
 
 
 def _summary(passage: Passage) -> dict[str, Any]:
@@ -201,5 +233,7 @@ def _summary(passage: Passage) -> dict[str, Any]:
         "chunk_id": passage.chunk_id,
         "title": passage.title,
         "score": passage.score,
+        "relevance": passage.relevance,
         "similarity": passage.similarity,
+        "bm25": passage.bm25,
     }

@@ -1,23 +1,45 @@
-"""From a question to passages, and the decision that none of them is about it."""
+"""From a question to passages: understood, searched by meaning and words, reranked, judged, spread over documents."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import threading
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from twin.features.index import EVERYTHING, Filters
+from msgspec.structs import replace
+
+from twin.features.index import EVERYTHING, Facets, Filters, Span
+from twin.records import utcnow
+from twin.retrieval.diversity import spread
+from twin.retrieval.merging import merge
+from twin.retrieval.ranking import ProximityReranker
+from twin.retrieval.relevance import calibration_of, with_relevance
+from twin.retrieval.result import Interpretation, Restriction, Retrieval
+from twin.retrieval.rewriting import PLAIN
+from twin.retrieval.understanding import Known, Mention, Understood, stretch, understand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     import numpy as np
 
     from twin.records import Passage
+    from twin.retrieval.ranking import Reranker
+    from twin.retrieval.rewriting import Rewriting, Wish
+    from twin.retrieval.understanding import Field
 
-__all__ = ["Retriever", "Searchable", "TextEmbedder", "best_author", "relevant"]
+__all__ = ["RERANKED", "Retriever", "Searchable", "TextEmbedder", "best_author"]
+
+RERANKED = 20
+"""Candidates that are reranked. Deeper gained nothing on XQuAD: MRR@10 0.983 at 10, 20 and 30."""
+FUSED_RANKS = 10
+"""Constant of the reciprocal rank fusion of the rankings of several wordings."""
 
 
 class TextEmbedder(Protocol):
     """What retrieval needs of an embedder."""
+
+    name: str
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32, one row per text."""
@@ -35,51 +57,150 @@ class Searchable(Protocol):
         """The `k` best passages, best first."""
         ...
 
+    def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
+        """The passages of each span, in their order in the document."""
+        ...
+
+    def facets(self) -> Facets:
+        """What the index has passages of."""
+        ...
+
+    def count(self) -> int:
+        """Passages in the index."""
+        ...
+
     def generation(self) -> str | None:
         """The name of the published generation that is searched."""
         ...
 
 
+class _Catalogue(NamedTuple):
+    """What a generation of the index holds."""
+
+    generation: str | None
+    known: Known
+    passages: int
+
+
 class Retriever:
-    """Hybrid search: the question's words and its vector, fused by the index. Blocking; safe to share.
+    """Hybrid search with everything around it. Blocking; safe to share between threads.
 
     The embedder and the index are asked for when they are needed, because making one may fail or take a while.
     """
 
-    def __init__(self, embedder: Callable[[], TextEmbedder], index: Callable[[], Searchable]) -> None:
+    def __init__(
+        self,
+        embedder: Callable[[], TextEmbedder],
+        index: Callable[[], Searchable],
+        *,
+        reranker: Reranker | None = None,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
         self._embedder = embedder
         self._index = index
+        self._reranker = reranker or ProximityReranker()
+        self._clock = clock
+        self._catalogue: _Catalogue | None = None
+        self._reading = threading.Lock()
 
     def search(self, query: str, k: int, author: str | None = None) -> list[Passage]:
-        """The `k` passages that fit `query` best, best first; of one author where one is named.
+        """The passages of `retrieve`."""
+        return self.retrieve(query, k, author=author).passages
+
+    def retrieve(self, query: str, k: int, *, author: str | None = None, rewriting: Rewriting = PLAIN) -> Retrieval:
+        """The `k` passages that fit `query` best, best first, relevant or not.
 
         All words of a long query are searched; its vector is that of what the embedding model takes.
+
+        Args:
+            query: The question as asked.
+            k: How many passages.
+            author: Whose passages alone are searched, whatever the question mentions.
+            rewriting: What a language model made of the question.
 
         Raises:
             IndexUnavailable: The index does not answer, or nothing has been published to it.
         """
-        embedder = self._embedder()
-        vector = embedder.embed([embedder.truncate(query)])[0]
-        return self._index().search(query, vector, k, filters=Filters.of(author))
+        catalogue = self._current()
+        understood = _wished(self._understood(query, catalogue, author), rewriting.wish)
+        found, read, given_up = self._loosening(understood, max(k, RERANKED), author)
+        for wording in rewriting.queries:
+            found = _fused(found, self._candidates(wording, max(k, RERANKED), _filters(read, author)))
+        ranked = self._reranker.rerank(read.text, found[: max(k, RERANKED)])
+        calibration = calibration_of(self._embedder().name)
+        judged = with_relevance(read.text, ranked, calibration, indexed=catalogue.passages)
+        return Retrieval(
+            passages=spread(judged, k, per_document=max(2, (k + 1) // 2)),
+            interpretation=Interpretation(
+                text=read.text,
+                restrictions=[_restriction(mention, given_up) for mention in understood.mentions],
+                queries=list(rewriting.queries),
+                notes=list(rewriting.notes),
+            ),
+            authors=list(_filters(read, author).authors),
+            generation=catalogue.generation,
+            reranker=self._reranker.name,
+        )
+
+    def known_authors(self) -> tuple[str, ...]:
+        """The authors of the passages in the index.
+
+        Raises:
+            IndexUnavailable: The index does not answer, or nothing has been published to it.
+        """
+        return self._current().known.authors
+
+    def joined(self, passages: Sequence[Passage], words: int) -> list[Passage]:
+        """The passages with neighbours in the same document joined; see `twin.retrieval.merging`.
+
+        Raises:
+            IndexUnavailable: The index does not answer.
+        """
+        return merge(passages, self._index().neighbours, words=words)
 
     def generation(self) -> str | None:
         """The index generation that is searched now; None when nothing has been published."""
         return self._index().generation()
 
     def warm(self) -> None:
-        """Loads the embedding model, which the first question would otherwise wait for."""
+        """Loads the models, which the first question would otherwise wait for."""
         self._embedder().embed(["warm"])
+        self._reranker.warm()
 
+    def _understood(self, query: str, catalogue: _Catalogue, author: str | None) -> Understood:
+        known = catalogue.known
+        if author is not None:
+            known = replace(known, authors=(author,))
+        return understand(query, known, now=self._clock())
 
-def relevant(passages: Sequence[Passage], min_similarity: float) -> list[Passage]:
-    """The passages worth showing; empty when nothing is relevant.
+    def _loosening(
+        self, understood: Understood, depth: int, author: str | None
+    ) -> tuple[list[Passage], Understood, set[Field]]:
+        """Candidates, what was still asked for when there were any, and the restrictions given up for that."""
+        given_up: set[Field] = set()
+        while True:
+            found = self._candidates(understood.text, depth, _filters(understood, author))
+            looser = None if found else understood.loosened()
+            if looser is None:
+                return found, understood, given_up
+            understood, field = looser
+            given_up.add(field)
 
-    At least one passage must be `min_similarity` close to the question (cosine). Then passages known to be further away
-    are left out, while those that only the words found, whose similarity is unknown, stay.
-    """
-    if not any(passage.similarity is not None and passage.similarity >= min_similarity for passage in passages):
-        return []
-    return [passage for passage in passages if passage.similarity is None or passage.similarity >= min_similarity]
+    def _candidates(self, text: str, depth: int, filters: Filters) -> list[Passage]:
+        embedder = self._embedder()
+        vector = embedder.embed([embedder.truncate(text)])[0]
+        return self._index().search(text, vector, depth, filters=filters)
+
+    def _current(self) -> _Catalogue:
+        """The catalogue of the live generation, read anew when another is live."""
+        index = self._index()
+        generation, catalogue = index.generation(), self._catalogue
+        if catalogue is not None and catalogue.generation == generation:
+            return catalogue
+        with self._reading:
+            if self._catalogue is None or self._catalogue.generation != generation:
+                self._catalogue = _Catalogue(generation, _known(index.facets()), index.count())
+            return self._catalogue
 
 
 def best_author(passages: Sequence[Passage]) -> str:
@@ -92,3 +213,46 @@ def best_author(passages: Sequence[Passage]) -> str:
     for passage in passages:
         totals[passage.author] = totals.get(passage.author, 0.0) + passage.score
     return max(totals, key=lambda author: totals[author])
+
+
+def _known(facets: Facets) -> Known:
+    return Known(
+        authors=tuple(facets.authors),
+        platforms=tuple(facets.platforms),
+        kinds=tuple(facets.kinds),
+        published_from=facets.published_from,
+        published_until=facets.published_until,
+    )
+
+
+def _filters(understood: Understood, author: str | None) -> Filters:
+    return understood.filters if author is None else replace(understood.filters, authors=(author,))
+
+
+def _wished(understood: Understood, wish: Wish) -> Understood:
+    """With what a language model read from the question, where the rules found nothing."""
+    mentions, filters = [*understood.mentions], understood.filters
+    if wish.author and not filters.authors:
+        mentions.append(Mention(field="author", text="", means=wish.author))
+        filters = replace(filters, authors=(wish.author,))
+    if (wish.published_from or wish.published_until) and not filters.published_bounds:
+        means = stretch(wish.published_from, wish.published_until)
+        mentions.append(Mention(field="published", text="", means=means))
+        filters = replace(filters, published_from=wish.published_from, published_until=wish.published_until)
+    return Understood(question=understood.question, mentions=tuple(mentions), filters=filters)
+
+
+def _restriction(mention: Mention, given_up: set[Field]) -> Restriction:
+    applied = mention.field not in given_up
+    return Restriction(field=mention.field, text=mention.text, means=mention.means, applied=applied)
+
+
+def _fused(first: Sequence[Passage], second: Sequence[Passage]) -> list[Passage]:
+    """Two rankings as one by reciprocal ranks; what both found has the figures of the first."""
+    scores: dict[str, float] = {}
+    passages: dict[str, Passage] = {}
+    for ranking in (first, second):
+        for rank, passage in enumerate(ranking):
+            scores[passage.chunk_id] = scores.get(passage.chunk_id, 0.0) + 1 / (FUSED_RANKS + rank)
+            passages.setdefault(passage.chunk_id, passage)
+    return [replace(passages[key], score=scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]

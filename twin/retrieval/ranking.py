@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     Place = tuple[int, str]
     """A word of the question, and how many words precede it in a passage."""
 
-__all__ = ["WEIGHTS", "WINDOW", "Evidence", "ProximityReranker", "Reranker", "Weights", "evidence", "scaled"]
+__all__ = [
+    "WEIGHTS",
+    "WINDOW",
+    "Evidence",
+    "IndexOrder",
+    "ProximityReranker",
+    "Reranker",
+    "Weights",
+    "evidence",
+    "open_reranker",
+    "scaled",
+]
 
 WINDOW = 20
 """Question words that stand at most so many words apart count as being together."""
@@ -49,6 +60,10 @@ class Reranker(Protocol):
 
     def rerank(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
         """The same passages, best first, `score` being this reranker's; equal ones stay in the given order."""
+        ...
+
+    def warm(self) -> None:
+        """Loads what the first question would otherwise wait for."""
         ...
 
 
@@ -94,6 +109,33 @@ class ProximityReranker:
             )
         ]
         return sorted(scored, key=lambda passage: -passage.score)
+
+    def warm(self) -> None:
+        """Nothing to load."""
+
+
+class IndexOrder:
+    """No reranking: what the index fused stays as it is."""
+
+    name = "none"
+
+    def rerank(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
+        """The passages as they are."""
+        return list(passages)
+
+    def warm(self) -> None:
+        """Nothing to load."""
+
+
+def open_reranker(model: str | None) -> Reranker:
+    """The reranker that RERANKER_MODEL names: proximity when it is unset, none for `none`, else a cross-encoder."""
+    if model is None:
+        return ProximityReranker()
+    if model.casefold() == IndexOrder.name:
+        return IndexOrder()
+    from twin.retrieval.cross_encoder import CrossEncoderReranker
+
+    return CrossEncoderReranker(model)
 
 
 def scaled(values: Sequence[float]) -> list[float]:

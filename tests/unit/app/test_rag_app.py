@@ -18,7 +18,7 @@ from app.rag.server import create_app
 from app.rag.services import Dependency, Services
 from twin import errors
 from twin.errors import GenerationInterrupted, ModelUnavailable, Overloaded, TwinError, WarehouseUnavailable
-from twin.features.index import EVERYTHING, Filters
+from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.monitoring.tracing import Tracer
 from twin.rag.authors import Authors
 from twin.rag.retrieval import Retriever
@@ -29,8 +29,12 @@ from twin.settings import OpikSettings, RagSettings, read
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+NO_FACETS = Facets(authors={}, kinds={}, platforms={}, languages={}, published_from=None, published_until=None)
+
 
 class Embedder:
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return np.ones((len(texts), 2), dtype=np.float32)
 
@@ -44,16 +48,26 @@ class Index:
             Passage(
                 chunk_id=f"c{rank}",
                 document_id="d",
-                text="Chunks follow the headings.",
+                text=f"Chunks follow the headings, {rank}.",
                 heading_path=[],
                 title="Chunks",
                 url="https://example.com/chunks",
                 author="Ada",
                 score=1.0 / (rank + 1),
                 similarity=0.0 if "unrelated" in text else 0.8,
+                bm25=2.0,
             )
             for rank in range(k)
         ]
+
+    def facets(self) -> Facets:
+        return NO_FACETS
+
+    def count(self) -> int:
+        return 100
+
+    def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
+        return [[] for _ in spans]
 
     def generation(self) -> str | None:
         return "g1"
@@ -136,7 +150,13 @@ def test_an_answer_has_sources_citations_usage_and_timings() -> None:
     assert response.status_code == 200
     assert body["answer"] == "Chunks follow headings."
     assert body["sentences"] == [{"text": "Chunks follow headings.", "sources": [1], "supported": True}]
-    assert body["sources"][0]["text"] == "Chunks follow the headings."
+    assert body["sources"][0]["text"] == "Chunks follow the headings, 0."
+    assert body["interpretation"] == {
+        "text": "How are documents cut?",
+        "restrictions": [],
+        "queries": [],
+        "notes": [],
+    }
     assert body["usage"] == {"prompt_tokens": 7, "completion_tokens": 3}
     assert [kept.id for kept in world.stored] == [body["id"]]
 

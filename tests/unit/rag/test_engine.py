@@ -20,7 +20,7 @@ from twin.errors import (
     UnknownAuthor,
     WarehouseUnavailable,
 )
-from twin.features.index import EVERYTHING, Filters
+from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.rag import prompts
 from twin.rag.authors import Authors
 from twin.rag.engine import Rag
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+NO_FACETS = Facets(authors={}, kinds={}, platforms={}, languages={}, published_from=None, published_until=None)
 PIECES = ["Chunks follow ", "the headings. ", "Bananas are yellow."]
 
 
@@ -49,10 +50,13 @@ def passage(text: str, similarity: float, *, author: str = "Ada", score: float =
         author=author,
         score=score,
         similarity=similarity,
+        bm25=3.0 * similarity,
     )
 
 
 class Embedder:
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return np.ones((len(texts), 2), dtype=np.float32)
 
@@ -72,6 +76,15 @@ class Index:
         if self.down:
             raise IndexUnavailable("Nothing has been published yet.")
         return [found for found in self.passages if author in (None, found.author)][:k]
+
+    def facets(self) -> Facets:
+        return NO_FACETS
+
+    def count(self) -> int:
+        return 100
+
+    def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
+        return [[] for _ in spans]
 
     def generation(self) -> str | None:
         return "g1"
@@ -238,7 +251,8 @@ def test_the_interaction_is_stored_as_it_was_answered() -> None:
     (interaction,) = world.stored
     assert (interaction.id, interaction.trace_id, interaction.created_at) == (answer.id, answer.trace_id, NOW)
     assert (interaction.status, interaction.answer, interaction.error) == ("answered", answer.answer, None)
-    assert interaction.passages == world.index.passages
+    assert [found.chunk_id for found in interaction.passages] == [found.chunk_id for found in world.index.passages]
+    assert all(found.relevance for found in interaction.passages)
     assert world.observed == [("answered", True)]
 
 
@@ -426,7 +440,9 @@ def test_the_answer_comes_though_the_warehouse_is_down() -> None:
 
 def test_a_search_returns_passages_whether_relevant_or_not() -> None:
     world = World(index=Index([passage("Unrelated.", 0.1)]))
-    assert run(lambda: world.rag().search("anything", 3)) == world.index.passages
+    found = run(lambda: world.rag().search("anything", 3))
+    assert [passage.text for passage in found.passages] == ["Unrelated."]
+    assert (found.interpretation.text, found.generation) == ("anything", "g1")
 
 
 def test_the_loop_is_not_blocked_while_the_index_searches() -> None:

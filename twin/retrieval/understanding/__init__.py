@@ -7,9 +7,10 @@ They read English; a question in another language goes through unchanged.
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from twin.features.index import EVERYTHING, Filters
 from twin.retrieval.understanding.dates import find_period
@@ -20,9 +21,12 @@ from twin.retrieval.understanding.tokens import tokens, without
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twin.retrieval.understanding.dates import Period
+    from twin.retrieval.understanding.names import Named
+    from twin.retrieval.understanding.places import Place
     from twin.retrieval.understanding.tokens import Token
 
-__all__ = ["NOTHING_KNOWN", "Known", "Mention", "Understood", "understand"]
+__all__ = ["Field", "Known", "Mention", "Understood", "stretch", "understand"]
 
 Field = Literal["author", "published", "platform", "kind"]
 
@@ -37,31 +41,54 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     published_until: datetime | None = None
 
 
-NOTHING_KNOWN = Known()
-
-
 class Mention(msgspec.Struct, frozen=True, kw_only=True):
     """Words of a question that restrict what is searched."""
 
     field: Field
     text: str
-    """The words."""
+    """The words; empty when a language model read it from the whole question."""
     means: str
     """What they were taken for, for people: a name, `2023-01-01 to 2023-12-31`."""
+    cut: tuple[int, int] = (0, 0)
+    """The characters of the question that are not searched for."""
 
 
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """A question, taken apart."""
 
-    text: str
-    """What is searched for: the question without its mentions."""
-    filters: Filters = EVERYTHING
-    """What its mentions ask for."""
+    question: str
+    """As asked."""
     mentions: tuple[Mention, ...] = ()
+    filters: Filters = EVERYTHING
+    """What the mentions ask for."""
+
+    @property
+    def text(self) -> str:
+        """What is searched for: the question without its mentions."""
+        return without(self.question, [mention.cut for mention in self.mentions]) if self.mentions else self.question
+
+    def loosened(self) -> tuple[Understood, Field] | None:
+        """This without its most doubtful restriction, and which that was; None when there is none left."""
+        for field in DOUBTFUL:
+            if any(mention.field == field for mention in self.mentions):
+                kept = tuple(mention for mention in self.mentions if mention.field != field)
+                without_it = replace(self.filters, **UNSET[field])
+                return Understood(question=self.question, mentions=kept, filters=without_it), field
+        return None
+
+
+DOUBTFUL: tuple[Field, ...] = ("kind", "platform", "published", "author")
+"""The order in which restrictions that leave nothing are given up."""
+UNSET: dict[Field, dict[str, Any]] = {
+    "kind": {"kinds": ()},
+    "platform": {"platforms": ()},
+    "published": {"published_from": None, "published_until": None},
+    "author": {"authors": ()},
+}
 
 
 def understand(question: str, known: Known, *, now: datetime) -> Understood:
-    """What `question` asks for. Takes 20 µs, and 100 to 200 µs where it mentions something.
+    """What `question` asks for. Takes 0.05 to 0.1 ms.
 
     Args:
         question: As asked.
@@ -71,31 +98,44 @@ def understand(question: str, known: Known, *, now: datetime) -> Understood:
     words = tokens(question)
     named = find_authors(question, words, known.authors)
     writers = {place for name in named for place in range(name.first, name.last + 1)}
-    mentions, spans = [], []
-    for name in named:
-        span = (words[name.first].start, words[name.last].end)
-        mentions.append(Mention(field="author", text=question[slice(*span)], means=name.author))
-        spans.append((_before_by(words, name.first), _after_possessive(question, span[1])))
-    filters: dict[str, object] = {"authors": tuple(dict.fromkeys(name.author for name in named))}
+    mentions = [_author(question, words, name) for name in named]
     period = find_period(question, words, writers, now=now, newest=known.published_until)
-    if period is not None and _overlaps(period.since, period.until, known):
-        filters |= {"published_from": period.since, "published_until": period.until}
-        span = (period.start, period.end)
-        mentions.append(
-            Mention(field="published", text=question[slice(*span)].strip(), means=_stretch(period.since, period.until))
-        )
-        spans.append(span)
-    for field, place in (
-        ("platform", find_platform(question, words, writers, known.platforms)),
-        ("kind", find_kind(question, words, writers, known.kinds)),
-    ):
-        if place is not None:
-            filters[f"{field}s"] = place.values
-            mentions.append(Mention(field=field, text=question[place.start : place.end], means=", ".join(place.values)))
-            spans.append((place.start, place.end))
+    if period is not None and not _overlaps(period, known):
+        period = None
+    platform = find_platform(question, words, writers, known.platforms)
+    kind = find_kind(question, words, writers, known.kinds)
+    mentions += [_period(question, period)] if period else []
+    mentions += [_place(question, "platform", platform)] if platform else []
+    mentions += [_place(question, "kind", kind)] if kind else []
     if not mentions:
-        return Understood(text=question)
-    return Understood(text=without(question, spans), filters=Filters(**filters), mentions=tuple(mentions))
+        return Understood(question=question)
+    return Understood(
+        question=question,
+        mentions=tuple(mentions),
+        filters=Filters(
+            authors=tuple(dict.fromkeys(name.author for name in named)),
+            published_from=period.since if period else None,
+            published_until=period.until if period else None,
+            platforms=platform.values if platform else (),
+            kinds=kind.values if kind else (),
+        ),
+    )
+
+
+def _author(question: str, words: Sequence[Token], name: Named) -> Mention:
+    start, end = words[name.first].start, words[name.last].end
+    cut = _before_by(words, name.first), _after_possessive(question, end)
+    return Mention(field="author", text=question[start:end], means=name.author, cut=cut)
+
+
+def _period(question: str, period: Period) -> Mention:
+    cut = period.start, period.end
+    return Mention(field="published", text=question[slice(*cut)].strip(), means=stretch(period[0], period[1]), cut=cut)
+
+
+def _place(question: str, field: Literal["platform", "kind"], place: Place) -> Mention:
+    cut = place.start, place.end
+    return Mention(field=field, text=question[slice(*cut)], means=", ".join(place.values), cut=cut)
 
 
 def _before_by(words: Sequence[Token], first: int) -> int:
@@ -110,14 +150,16 @@ def _after_possessive(text: str, end: int) -> int:
     return end + 2 if text[end + 1 : end + 2].lower() == "s" else end + 1
 
 
-def _overlaps(since: datetime | None, until: datetime | None, known: Known) -> bool:
+def _overlaps(period: Period, known: Known) -> bool:
     """Whether the stretch touches the time in which something was published at all."""
     if known.published_from is None or known.published_until is None:
         return False
-    return (since is None or since <= known.published_until) and (until is None or until >= known.published_from)
+    begins_in_time = period.since is None or period.since <= known.published_until
+    return begins_in_time and (period.until is None or period.until >= known.published_from)
 
 
-def _stretch(since: datetime | None, until: datetime | None) -> str:
+def stretch(since: datetime | None, until: datetime | None) -> str:
+    """A stretch of time for people: `2023-01-01 to 2023-12-31`, `since 2023-01-01`."""
     begin, end = (moment.date().isoformat() if moment else "" for moment in (since, until))
     if begin and end:
         return f"{begin} to {end}"

@@ -65,7 +65,9 @@ def _belongs_to_a_noun(words: Sequence[Token], first: int, last: int) -> bool:
     after = [word.folded for word in words[last + 1 : last + 4]]
     if after[:1] == ["s"]:
         after = after[1:]
-    return bool(after) and (after[0] in NOUNS or (after[0] in OWNERS | {"blog"} and after[1:2] and after[1] in NOUNS))
+    if after[:1] == ["blog"] or (after and after[0] in OWNERS):
+        after = after[1:]
+    return bool(after) and after[0] in NOUNS
 
 
 def _at_an_edge(words: Sequence[Token], first: int, last: int, text: str) -> bool:
