@@ -6,6 +6,7 @@ import ssl
 import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -88,7 +89,7 @@ class Reply:
 
 
 class Transport:
-    """Connections to many hosts, pooled by scheme, name and port, so that a connection serves the host it was made for.
+    """Connections to many hosts, kept by scheme, name and port, so that one serves only the host that it was made for.
 
     A name is resolved whenever a connection is made, its addresses are checked, and the connection goes to one that was
     checked, so a name that changes its address in between gains nothing. Certificates are checked against the name.
@@ -96,47 +97,68 @@ class Transport:
     """
 
     def __init__(self, settings: SourceSettings, resolver: Resolver) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=settings.max_connections,
-            max_keepalive_connections=settings.max_connections,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=_CheckedNetwork(resolver, allow_private=settings.allow_private_addresses),
-        )
+        self._certificates = httpx.create_ssl_context()
+        self._network = _CheckedNetwork(resolver, allow_private=settings.allow_private_addresses)
+        self._max_idle = settings.max_connections
+        self._idle: dict[str, httpcore.AsyncHTTPConnection] = {}
 
     @asynccontextmanager
     async def open(self, url: str, headers: dict[str, str], received: Callable[[int], None]) -> AsyncGenerator[Reply]:
-        """The answer of the server at `url`; `received` is told of every block of bytes that came.
+        """The answer of the server at `url`, as `urls.normal` writes it; `received` is told of bytes as they come.
 
         Raises:
             SourceRefused: The host is not on the public internet.
-            SourceFailed: The URL is not valid, or its host unknown.
+            SourceFailed: The host is unknown, or its certificate is not its own.
             ConnectionLost: See there. Raised also while the body is read.
         """
+        target = httpcore.URL(url)
+        lines = [(b"Host", urlsplit(url).netloc.encode("ascii"))]
+        lines += [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
         try:
-            target = httpx.URL(url)
-            request = httpcore.Request(
-                "GET",
-                httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),
-                headers=[(b"Host", target.netloc), *((name.encode(), _line(value)) for name, value in headers.items())],
-            )
-        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise SourceFailed(f"{url[:200]!r} is not a valid URL: {error}") from None
-        try:
-            response = await self._pool.handle_async_request(request)
+            connection = await self._connection(target.origin)
             try:
-                yield Reply(response, received)
+                response = await connection.handle_async_request(httpcore.Request("GET", target, headers=lines))
+                try:
+                    yield Reply(response, received)
+                finally:
+                    await response.aclose()
             finally:
-                await response.aclose()
+                await self._put_back(target.origin, connection)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            problem = f"the connection to {target.host} failed: {str(error) or type(error).__name__}"
+            host = target.host.decode("ascii")
+            problem = f"the connection to {host} failed: {str(error) or type(error).__name__}"
             if error.args and isinstance(error.args[0], ssl.SSLError):
                 raise SourceFailed(problem) from None
             raise ConnectionLost(problem) from None
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._pool.aclose()
+        while self._idle:
+            _, connection = self._idle.popitem()
+            await connection.aclose()
+
+    async def _connection(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
+        kept = self._idle.pop(str(origin), None)
+        if kept and not kept.has_expired():
+            return kept
+        if kept:
+            await kept.aclose()
+        return httpcore.AsyncHTTPConnection(
+            origin,
+            ssl_context=self._certificates,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+            network_backend=self._network,
+        )
+
+    async def _put_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTPConnection) -> None:
+        place = str(origin)
+        if connection.is_closed() or not connection.is_idle() or place in self._idle:
+            await connection.aclose()
+            return
+        self._idle[place] = connection
+        if len(self._idle) > self._max_idle:
+            oldest = next(iter(self._idle))
+            await self._idle.pop(oldest).aclose()
 
 
 class _CheckedNetwork(httpcore.AsyncNetworkBackend):
@@ -208,7 +230,3 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
-
-
-def _line(value: str) -> bytes:
-    return value.encode("latin-1")
