@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from twin.collection import Item
+    from twin.records import Source, Visit
     from twin.warehouse import Warehouse
 
 os.environ.update(
@@ -102,3 +104,46 @@ def ingest() -> Callable[[Path, Warehouse, Mapping[tuple[str, str], str]], None]
         index.close()
 
     return through_to_the_index
+
+
+class Looks:
+    """Looks at sources again and again, and remembers their visits between looks as the warehouse does."""
+
+    def __init__(self) -> None:
+        self.visits_by_place: dict[tuple[str, str], Visit] = {}
+
+    def visit(self, source: Source, url: str) -> Visit | None:
+        return self.visits_by_place.get((source.id, url))
+
+    def visits(self, source: Source) -> Iterator[Visit]:
+        return iter([visit for (key, _), visit in sorted(self.visits_by_place.items()) if key == source.id])
+
+    def __call__(
+        self,
+        location: Path | str | Source,
+        author: str | None = "Ada",
+        *,
+        cache: Path | None = None,
+        **settings: object,
+    ) -> list[Item]:
+        """What the source at `location` gives now, its visits apart."""
+        from twin import collection
+        from twin.records import Source, Visit
+        from twin.settings import SourceSettings, read
+
+        source = location if isinstance(location, Source) else collection.detect(str(location), author)
+        changed = read(SourceSettings).model_copy(update=settings)
+        items = []
+        with collection.Session(changed, memory=self, cache=cache) as session:
+            for item in collection.collect(source, session):
+                if isinstance(item, Visit):
+                    self.visits_by_place[source.id, item.url] = item
+                else:
+                    items.append(item)
+        return items
+
+
+@pytest.fixture
+def looks() -> Looks:
+    """Call it with a location, as often as you like."""
+    return Looks()
