@@ -66,14 +66,20 @@ class Fetcher:
     """
 
     def __init__(
-        self, settings: SourceSettings, *, resolver: Resolver = addresses.lookup, timing: Timing | None = None
+        self,
+        settings: SourceSettings,
+        *,
+        resolver: Resolver = addresses.lookup,
+        timing: Timing | None = None,
+        is_fresh: Callable[[Visit], bool] = lambda _: False,
     ) -> None:
+        self._is_fresh = is_fresh
         self._asker = Asker(settings, resolver, timing or Timing())
         self._settings = settings
         self._loop = BackgroundLoop("fetch")
 
     def get(self, url: str, *, accept: Sequence[str] = HTML_TYPES, visit: Visit | None = None) -> Fetched | None:
-        """What is at `url`; None when it is as it was at `visit`.
+        """What is at `url`; None when it is as it was at `visit`. A visit that is fresh is believed without asking.
 
         `accept` are the media types that are asked for and taken; `text/*` and `*/*` stand for many.
 
@@ -82,6 +88,8 @@ class Fetcher:
             SourceGone: The server says 404 or 410.
             SourceFailed: Refused by the server, timed out, unreachable, or the run's budget is used up.
         """
+        if visit is not None and self._is_fresh(visit):
+            return None
         return self._loop.run(self._get(url, tuple(accept), visit))
 
     def close(self) -> None:

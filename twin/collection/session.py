@@ -64,9 +64,9 @@ class Session:
         self.stopped = threading.Event()
         """Set when the run is over or was interrupted: who waits for a delay or a server gives up."""
 
-    def is_fresh(self, visit: Visit | None) -> bool:
+    def is_fresh(self, visit: Visit) -> bool:
         """Whether a place was looked at in the run that this one goes on with, so that it counts as unchanged."""
-        since, checked = self.looked_since, visit.checked_at if visit else None
+        since, checked = self.looked_since, visit.checked_at
         return since is not None and checked is not None and checked >= since
 
     @cached_property
@@ -74,7 +74,7 @@ class Session:
         """The one way to the web, which keeps to every host's pace across all sources of the run."""
         from twin.collection.fetch import Fetcher
 
-        return Fetcher(self.settings)
+        return Fetcher(self.settings, is_fresh=self.is_fresh)
 
     def close(self) -> None:
         """Closes the connections, and wakes up who waits."""
