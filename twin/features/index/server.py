@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import uuid
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from twin.errors import IndexUnavailable
+from twin.errors import IndexUnavailable, UnknownName
 from twin.features.index import base, points
+from twin.features.index.collection import Collection, Generation, State
+from twin.records import utcnow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from qdrant_client import QdrantClient, models
 
-    from twin.features.index.base import Facets, Filters, IndexStatus, Load, PublishReport, Span
-    from twin.features.index.points import IndexedPoint
+    from twin.features.index.base import Facets, Filters, GenerationInfo, IndexStatus, Load, PublishReport, Span
     from twin.records import Passage
 
 __all__ = ["ServerIndex"]
 
+UNFINISHED = (
+    "A publication or a rollback was interrupted, and searches find part of its changes. Do it again: "
+    "`llm-twin materialize vector_index` or `llm-twin index rollback`."
+)
+
 TIMEOUT_SECONDS = 10
-SCROLL_POINTS = 2_000
 NOT_FOUND = 404
 MOST_VALUES = 100_000
 """More values of one field than this are not told apart in `facets`."""
@@ -37,14 +41,24 @@ class ServerIndex:
 
     While the schema is the same, publishing upserts into the live collection and readers see the changes as they
     arrive; a publication that fails half-way is completed by the next. When the schema changes, a new collection is
-    filled beside the live one and the alias is switched; the old one is kept to go back to.
+    filled beside the live one and the alias is switched; the old one is kept to go back to. See
+    `twin.features.index.collection` for the way back within one schema.
     """
 
-    def __init__(self, connect: Callable[[], QdrantClient], *, place: str, alias: str, dimensions: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], QdrantClient],
+        *,
+        place: str,
+        alias: str,
+        dimensions: int,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
         self._connect = connect
         self._place = place
         self._alias = alias
         self._dimensions = dimensions
+        self._clock = clock
 
     @classmethod
     def at(cls, url: str, *, api_key: str | None, alias: str, dimensions: int) -> ServerIndex:
@@ -60,23 +74,32 @@ class ServerIndex:
     def publish(self, wanted: Mapping[str, str], load: Load, *, schema: str, force: bool = False) -> PublishReport:
         schema = base.stored_schema(schema)
         version = base.data_version(schema, wanted)
-        collection = f"{self._alias}-{hashlib.sha256(schema.encode()).hexdigest()[:12]}"
-        generation = f"{collection}@{version[:8]}"
+        target = self._collection(f"{self._alias}-{hashlib.sha256(schema.encode()).hexdigest()[:12]}")
+        new = Generation(
+            name=f"{target.name}@{version[:8]}",
+            created_at=self._clock(),
+            schema=schema,
+            passages=len(wanted),
+            data_version=version,
+        )
         with self._translated_errors():
-            live = self._live_collection()
-            self._ensure(collection)
-            changes = base.Changes.between(self._stored(collection), wanted)
-            if live == collection and not changes and self._metadata().get("generation") == generation:
-                return changes.report(generation, version)
+            live = self._live_name()
+            state = self._collection(live).finish_undoing() if live else State()
+            if state.generation and state.held and state.held.data_version == version and not force:
+                now = state.generation
+                return base.PublishReport.holding(state.held.name, now.name, now.data_version, now.passages)
+            target.ensure()
+            changes = base.Changes.between(target.fingerprints(), wanted)
+            if live == target.name and not changes and state.generation and state.generation.name == new.name:
+                return changes.report(new.name, version)
+            state = target.begin(changes, new) if live == target.name else target.begin_anew(live)
             for batch in points.load_batches(changes, wanted, load, self._dimensions):
-                self._client.upsert(collection, [_server_point(point) for point in batch], wait=True)
-            for start in range(0, len(changes.removed), points.BATCH_POINTS):
-                self._client.delete(collection, [*changes.removed[start : start + points.BATCH_POINTS]], wait=True)
-            previous = live if live != collection else self._metadata().get("previous")
-            self._client.update_collection(collection, metadata={"generation": generation, "previous": previous})
-            self._switch(live, collection)
-            self._remove_all_but(collection, previous)
-        return changes.report(generation, version)
+                target.upsert(batch)
+            target.delete(changes.removed)
+            target.complete(state, new)
+            self._switch(live, target.name)
+            self._clean_up(target)
+        return changes.report(new.name, version)
 
     def search(
         self, text: str, vector: np.ndarray, k: int, *, filters: Filters = base.EVERYTHING, depth: int | None = None
@@ -130,27 +153,38 @@ class ServerIndex:
             )
 
     def generation(self) -> str | None:
-        try:
-            with self._translated_errors():
-                return self._metadata().get("generation")
-        except _NothingPublished:
-            return None
-
-    def rollback(self, to: str | None = None) -> str:
-        """Switches the alias back to the collection of the previous schema and returns its generation.
-
-        Raises:
-            IndexUnavailable: There is none: changes within one schema are undone by publishing earlier chunks again.
-        """
         with self._translated_errors():
-            live, previous = self._live_collection(), self._metadata().get("previous")
-            if previous is None or not self._client.collection_exists(previous):
-                raise IndexUnavailable(f"{self._place} holds no earlier collection of {self._alias} to go back to.")
-            self._switch(live, previous)
-            return self._metadata()["generation"]
+            live = self._live_name()
+            generation = self._collection(live).state().generation if live else None
+        return generation.name if generation else None
 
     def status(self) -> IndexStatus:
-        return base.IndexStatus(place=self._place, generation=self.generation(), held=None, generations=[])
+        with self._translated_errors():
+            live = self._live_name()
+            state = self._collection(live).state() if live else State()
+            earlier = self._earlier(state)
+        kept = [*earlier, state.generation] if state.generation else []
+        return base.IndexStatus(
+            place=self._place,
+            generation=state.generation.name if state.generation else None,
+            held=state.held.name if state.held else None,
+            generations=[_info(generation, live=generation is state.generation) for generation in kept],
+            problem=UNFINISHED if state.pending or state.undoing else None,
+        )
+
+    def rollback(self, to: str | None = None) -> str:
+        with self._translated_errors():
+            live = self._live_name()
+            state = self._collection(live).finish_undoing() if live else State()
+            names = [generation.name for generation in self._earlier(state)]
+            if live is None or not names:
+                raise IndexUnavailable(f"{self._place} holds no earlier generation of {self._alias} to go back to.")
+            if to is not None and to not in names:
+                raise UnknownName(f"{self._place} holds no earlier generation {to}; it holds {', '.join(names)}.")
+            while True:
+                live, generation = self._back(live)
+                if to in (None, generation):
+                    return generation
 
     def count(self) -> int:
         with self._translated_errors():
@@ -165,39 +199,34 @@ class ServerIndex:
     def _client(self) -> QdrantClient:
         return self._connect()
 
-    def _live_collection(self) -> str | None:
+    def _collection(self, name: str) -> Collection:
+        return Collection(self._client, name, self._dimensions)
+
+    def _live_name(self) -> str | None:
+        """The collection that the alias means."""
         aliases = self._client.get_aliases().aliases
         return next((alias.collection_name for alias in aliases if alias.alias_name == self._alias), None)
 
-    def _metadata(self) -> dict[str, Any]:
-        return self._client.get_collection(self._alias).config.metadata or {}
+    def _earlier(self, state: State) -> list[Generation]:
+        """The generations that can be gone back to, oldest first."""
+        within = [step.before for step in state.steps]
+        if state.previous is None or not self._client.collection_exists(state.previous):
+            return within
+        before = self._collection(state.previous).state()
+        return [*self._earlier(before), *([before.generation] if before.generation else []), *within]
 
-    def _ensure(self, collection: str) -> None:
-        from qdrant_client import models
-
-        if self._client.collection_exists(collection):
-            return
-        self._client.create_collection(
-            collection,
-            vectors_config={points.DENSE: models.VectorParams(size=self._dimensions, distance=models.Distance.COSINE)},
-            sparse_vectors_config={points.SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-        )
-        for field in points.KEYWORD_FIELDS:
-            self._client.create_payload_index(collection, field, models.PayloadSchemaType.KEYWORD)
-        for field in points.DATETIME_FIELDS:
-            self._client.create_payload_index(collection, field, models.PayloadSchemaType.DATETIME)
-
-    def _stored(self, collection: str) -> dict[str, str]:
-        """Fingerprint of every point of a collection, by id."""
-        fingerprints: dict[str, str] = {}
-        offset = None
-        while True:
-            records, offset = self._client.scroll(
-                collection, limit=SCROLL_POINTS, offset=offset, with_payload=["fingerprint"], with_vectors=False
-            )
-            fingerprints.update((str(record.id), (record.payload or {}).get("fingerprint", "")) for record in records)
-            if offset is None:
-                return fingerprints
+    def _back(self, live: str) -> tuple[str, str]:
+        """Goes back by one generation. Returns the live collection after it, and the generation's name."""
+        collection = self._collection(live)
+        state = collection.state()
+        if state.steps:
+            generation = collection.undo_last().generation
+        else:
+            before = self._collection(state.previous or "")
+            generation = before.hold(state.held or state.generation).generation
+            self._switch(live, before.name)
+            live = before.name
+        return live, generation.name if generation else live
 
     def _values(self, field: str) -> dict[str, int]:
         hits = self._client.facet(self._alias, field, limit=MOST_VALUES, exact=True).hits
@@ -222,7 +251,13 @@ class ServerIndex:
             operations.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._alias)))
         self._client.update_collection_aliases(change_aliases_operations=operations)
 
-    def _remove_all_but(self, *kept: str | None) -> None:
+    def _clean_up(self, target: Collection) -> None:
+        """Removes every collection of this index that nothing leads back to."""
+        state = target.state()
+        kept = {target.name, *(step.undo for step in state.steps)}
+        if state.previous is not None and self._client.collection_exists(state.previous):
+            before = self._collection(state.previous).state()
+            kept |= {state.previous, *(step.undo for step in before.steps)}
         for collection in self._client.get_collections().collections:
             if collection.name.startswith(f"{self._alias}-") and collection.name not in kept:
                 self._client.delete_collection(collection.name)
@@ -261,12 +296,14 @@ def _nothing_published(place: str) -> _NothingPublished:
     return _NothingPublished(base.nothing_published(place).message)
 
 
-def _server_point(point: IndexedPoint) -> models.PointStruct:
-    from qdrant_client import models
-
-    sparse = models.SparseVector(indices=point.sparse.indices, values=point.sparse.values)
-    return models.PointStruct(
-        id=uuid.UUID(point.id), vector={points.DENSE: point.dense, points.SPARSE: sparse}, payload=point.payload
+def _info(generation: Generation, *, live: bool) -> GenerationInfo:
+    return base.GenerationInfo(
+        name=generation.name,
+        created_at=generation.created_at,
+        schema=generation.schema,
+        passages=generation.passages,
+        data_version=generation.data_version,
+        live=live,
     )
 
 
