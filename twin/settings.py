@@ -228,7 +228,7 @@ class SourceSettings(_Settings):
     """Seconds after which a run asks for no more pages."""
     browser: str = Field("off", validation_alias="COLLECTION_BROWSER")
     """For pages whose text is made by JavaScript: `auto` uses the Chromium that is installed, a path the one there;
-    `off` does without. Needs `pip install llm-twin-dagster[browser]`."""
+    `off` does without. Needs `pip install playwright`."""
     max_vanished_share: float = Field(0.5, validation_alias="COLLECTION_MAX_VANISHED_SHARE", gt=0, le=1)
     """When more than this share of a source's documents vanishes at once, nothing is removed until confirmed."""
 

@@ -49,6 +49,8 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     """As the server sent them, for a `Visit`."""
+    allows_origin: str | None = None
+    """`Access-Control-Allow-Origin`: which sites' scripts may read it."""
 
     @property
     def digest(self) -> str:
@@ -151,6 +153,7 @@ def _fetched(place: str, answer: Answer, conditions: dict[str, str], visit: Visi
         media_type=media_type,
         etag=answer.headers.get("etag"),
         last_modified=answer.headers.get("last-modified"),
+        allows_origin=answer.headers.get("access-control-allow-origin"),
     )
     return None if visit and visit.digest == fetched.digest else fetched
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from twin.records import utcnow
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from twin.collection.browser import Browser
     from twin.collection.fetch import Fetcher
     from twin.records import Source, Visit
     from twin.settings import SourceSettings
@@ -63,24 +63,44 @@ class Session:
         self.clock = clock
         self.stopped = threading.Event()
         """Set when the run is over or was interrupted: who waits for a delay or a server gives up."""
+        self._making = threading.Lock()
+        self._fetcher: Fetcher | None = None
+        self._browser: Browser | None = None
 
     def is_fresh(self, visit: Visit) -> bool:
         """Whether a place was looked at in the run that this one goes on with, so that it counts as unchanged."""
         since, checked = self.looked_since, visit.checked_at
         return since is not None and checked is not None and checked >= since
 
-    @cached_property
+    @property
     def fetcher(self) -> Fetcher:
         """The one way to the web, which keeps to every host's pace across all sources of the run."""
-        from twin.collection.fetch import Fetcher
+        with self._making:
+            if self._fetcher is None:
+                from twin.collection.fetch import Fetcher
 
-        return Fetcher(self.settings, is_fresh=self.is_fresh)
+                self._fetcher = Fetcher(self.settings, is_fresh=self.is_fresh)
+            return self._fetcher
+
+    @property
+    def browser(self) -> Browser | None:
+        """For pages that are made by JavaScript; None where the settings want none. Started when it is first used."""
+        if self.settings.browser == "off":
+            return None
+        fetcher = self.fetcher
+        with self._making:
+            if self._browser is None:
+                from twin.collection.browser import Browser
+
+                self._browser = Browser(self.settings, fetcher)
+            return self._browser
 
     def close(self) -> None:
         """Closes the connections, and wakes up who waits."""
         self.stopped.set()
-        if "fetcher" in self.__dict__:
-            self.fetcher.close()
+        for opened in (self._browser, self._fetcher):
+            if opened:
+                opened.close()
 
     def __enter__(self) -> Session:
         return self

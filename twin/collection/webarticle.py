@@ -11,7 +11,7 @@ import msgspec
 
 from twin.collection import platforms, text, urls, webpage
 from twin.collection.base import Draft, failed, finish, refused
-from twin.errors import CollectionError, SourceGone, SourceRefused
+from twin.errors import CollectionError, SourceFailed, SourceGone, SourceRefused
 from twin.records import Gone, Rejected, Unchanged, Visit
 
 if TYPE_CHECKING:
@@ -49,6 +49,17 @@ def draft_of(fetched: Fetched) -> Draft:
         published_at=page.published_at,
         language=page.language,
     )
+
+
+def _read(fetched: Fetched, session: Session) -> tuple[Draft, Fetched]:
+    """The document in a page and the page that it is in: what was fetched, or what its scripts made of it."""
+    try:
+        return draft_of(fetched), fetched
+    except webpage.NoArticle as nothing:
+        if session.browser is None:
+            raise SourceFailed(f"{nothing}. COLLECTION_BROWSER=auto would show it in a browser") from None
+        rendered = session.browser.render(fetched)
+        return draft_of(rendered), rendered
 
 
 def visit_of(location: str, fetched: Fetched, documents: list[str], source: Source, listed: str | None = None) -> Visit:
@@ -93,7 +104,7 @@ def refresh(
             if visit and visit.listed != listed:
                 yield msgspec.structs.replace(visit, listed=listed, checked_at=None)
             return
-        draft = draft_of(fetched)
+        draft, fetched = _read(fetched, session)
     except SourceGone as gone:
         yield from (Gone(url=url, reason=str(gone)) for url in known)
         if not known:  # more likely a mistyped URL than a document that was taken down

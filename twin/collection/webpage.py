@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lxml.html import HtmlElement
 
-__all__ = ["VERSION", "Page", "declared_charset", "fenced", "fragment", "read"]
+__all__ = ["VERSION", "NoArticle", "Page", "declared_charset", "fenced", "fragment", "read"]
 
 VERSION = "page 2"
 """Changes when the same page gives other markdown; what an earlier version has read is read again."""
@@ -27,6 +27,10 @@ META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{2,40})", re.IG
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 MAX_ELEMENTS = 200_000
 NO_ARTICLE = "nothing in it reads like an article: its text may be made by JavaScript"
+
+
+class NoArticle(SourceFailed):
+    """The page came, and has nothing to read in it."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +58,8 @@ def read(html: str, url: str | None = None) -> Page:
     Links are absolute where `url`, the page's own, is given.
 
     Raises:
-        SourceFailed: It is not HTML, or nothing in it reads like an article.
+        SourceFailed: It is not HTML.
+        NoArticle: Nothing in it reads like an article.
     """
     from trafilatura.metadata import extract_metadata
 
@@ -63,7 +68,7 @@ def read(html: str, url: str | None = None) -> Page:
     metadata = extract_metadata(tree, default_url=url, date_config={"original_date": True, "extensive_search": False})
     content = _article(tree, url)
     if not content.strip():
-        raise SourceFailed(NO_ARTICLE)
+        raise NoArticle(NO_ARTICLE)
     links = tree.xpath('//link[translate(@rel, "CANOIL", "canoil")="canonical"]/@href')
     return Page(
         content=content,
