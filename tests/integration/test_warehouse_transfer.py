@@ -6,7 +6,7 @@ import itertools
 import json
 import tracemalloc
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,11 +22,11 @@ SOURCE = Source(kind="folder", location="/notes", author="Ada")
 MOMENT = datetime(2026, 3, 1, 12, 30, 15, 123_000, tzinfo=UTC)
 
 
-def a_document(name: str, content: str = "Some words.", **fields: object) -> Document:
+def a_document(name: str, content: str = "Some words.", **fields: Any) -> Document:
     url = f"/notes/{name}"
     return Document(
         id=document_id(url), url=url, source_id=SOURCE.id, author="Ada", title=name, content=content, **fields
-    )  # ty: ignore[invalid-argument-type]
+    )
 
 
 @pytest.fixture

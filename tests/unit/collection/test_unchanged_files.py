@@ -124,6 +124,7 @@ def test_a_file_that_may_not_be_read_fails_with_the_reason(looks: Looks) -> None
         finally:
             os.seteuid(0)
     assert kinds(items) == [Rejected, Document]
+    assert isinstance(items[0], Rejected)
     assert "Permission denied" in items[0].reason
 
 

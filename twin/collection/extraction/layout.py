@@ -30,6 +30,7 @@ BULLET = re.compile(r"^(?:[\u2022\u25cf\u25e6\u25aa\u2023\u2013\u00b7*-]\s+)(?=\
 NUMBERED = re.compile(r"^\(?\d{1,3}[.)]\s+\S")
 LEADER = re.compile(r"(?:\.[ \u00a0]?){6,}\s*[\divxlc]*$")
 """The dots of a table of contents."""
+CUT_WORD = re.compile(r"(?:\xad|[^\W\d_]-)$")
 SENTENCE_END = re.compile(r"[.!?:\u2026][\"'\u201d\u2019)\]]*$")
 
 
@@ -57,7 +58,7 @@ def to_markdown(pages: Sequence[list[Line]]) -> str:
     levels = _heading_levels(sizes, body)
     blocks: list[str] = []
     for level, text in _joined_over_pages(part for page in pages for part in _blocks(page, levels)):
-        blocks.append(f"{'#' * level} {text}" if level else text)
+        blocks.append(f"{'#' * level} {_whole(text)}" if level else _whole(text))
     return "\n\n".join(blocks)
 
 
@@ -151,13 +152,14 @@ def _joined(texts: Iterable[str]) -> str:
     """
     result = ""
     for text in texts:
-        if not result:
-            result = text
-        elif result.endswith("\xad"):
-            result = result[:-1] + text
-        elif re.search(r"[a-z\u00df-\u00ff]-$", result) and text[:1].islower():
-            word = result.rsplit(None, 1)[-1]
-            result = (result if word.count("-") > 1 else result[:-1]) + text
+        word = result.rsplit(None, 1)[-1] if result else ""
+        if CUT_WORD.search(word) and text[:1].islower():
+            result = (f"{result[:-1]}-" if "-" in word[:-1] else result[:-1]) + text
         else:
-            result = f"{result} {text}"
-    return result.replace("\xad", "")
+            result = f"{_whole(result)} {text}" if result else text
+    return result
+
+
+def _whole(text: str) -> str:
+    """The text with hyphens for those that only a line break could have made."""
+    return f"{text[:-1]}-" if text.endswith("\xad") else text

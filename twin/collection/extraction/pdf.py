@@ -19,8 +19,8 @@ MAX_PAGES = 3_000
 LEAST_LETTERS_A_PAGE = 8
 """On average; below it the pages are pictures of text."""
 SAMPLED_LETTERS = 3
-AS_SOFT_HYPHEN = str.maketrans({"\x02": "\xad", "\ufffe": "\xad", "\0": None})
-"""What PDFium gives for a hyphen at the end of a line, and for what is no character."""
+LINE_ENDS = {10: "", 13: "", 2: "\xad", 0xFFFE: "\xad"}
+"""What PDFium gives at the end of a line: a line break or, where a hyphen cuts a word, one of two marks instead."""
 DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:Z|([+-])(\d\d)'?(\d\d)?)?")
 FILE_NAME = re.compile(
     r"^(?:Microsoft Word - |untitled|.{0,200}\.(?:docx?|odt|tex|indd|pptx?|pages|md|html?)$)", re.IGNORECASE
@@ -76,8 +76,8 @@ def _runs(text_page: Any) -> Iterator[tuple[int, str]]:
     start, letters = 0, []
     for number in range(text_page.count_chars()):
         code = raw.FPDFText_GetUnicode(text_page, number)
-        if code in (10, 13):
-            yield start, "".join(letters)
+        if code in LINE_ENDS:
+            yield start, "".join(letters) + LINE_ENDS[code]
             start, letters = number + 1, []
         else:
             letters.append(chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\0")
@@ -92,7 +92,7 @@ def _line(text_page: Any, start: int, text: str) -> Line | None:
     right = text_page.get_charbox(places[-1], loose=True)[2]
     left, bottom, _, top = boxes[0]
     size = sorted(abs(box[3] - box[1]) for box in boxes)[len(boxes) // 2]
-    text = text.translate(AS_SOFT_HYPHEN).strip()
+    text = text.replace("\0", "").strip()
     return Line(text=text, size=round(size * 2) / 2, top=top, bottom=bottom, left=left, right=right)
 
 
