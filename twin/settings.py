@@ -231,6 +231,8 @@ class SourceSettings(_Settings):
     `off` does without. Needs `pip install playwright`."""
     max_vanished_share: float = Field(0.5, validation_alias="COLLECTION_MAX_VANISHED_SHARE", gt=0, le=1)
     """When more than this share of a source's documents vanishes at once, nothing is removed until confirmed."""
+    watch_seconds: float = Field(3_600.0, validation_alias="COLLECTION_WATCH_SECONDS", ge=0)
+    """How long after a look at a source the running stack looks at it again; 0 means never by itself."""
 
 
 class RagSettings(_Settings):
