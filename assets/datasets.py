@@ -1,22 +1,19 @@
-"""Training data made from the author's own passages, and what it says about retrieval."""
+"""Training data made from the author's own passages."""
 
 import dagster as dg
 
 from assets.collection import cleaned_documents
 from assets.describe import OWNER, counted, publishing, stopwatch, table
-from assets.features import chunks, vector_index
-from resources import ArtifactsResource, BaseModelResource, EmbedderResource, VectorIndexResource, WarehouseResource
+from assets.features import chunks
+from resources import ArtifactsResource, BaseModelResource, WarehouseResource
 from twin import datasets
-from twin.evaluation import retrieval
-from twin.features.index import Filters
 from twin.rag import prompts
 from twin.records import Chunk
 from twin.settings import TrainingSettings, read
 
-__all__ = ["ASSETS", "CHECKS", "instruct_dataset", "retrieval_evaluation"]
+__all__ = ["ASSETS", "CHECKS", "instruct_dataset"]
 
 GROUP = "datasets"
-LEAST_RECALL = 0.3
 
 
 @dg.asset(
@@ -101,41 +98,5 @@ def both_splits_have_samples(artifacts: ArtifactsResource) -> dg.AssetCheckResul
     )
 
 
-@dg.asset(
-    deps=[vector_index, instruct_dataset], group_name="features", kinds={"qdrant"}, owners=[OWNER], code_version="1"
-)
-def retrieval_evaluation(
-    artifacts: ArtifactsResource, embedder: EmbedderResource, vector_index: VectorIndexResource
-) -> dg.MaterializeResult:
-    """How well the index finds the passages that the held-out instructions were written for."""
-    dataset = datasets.current(artifacts.store)
-    questions = [
-        retrieval.Question(text=sample.instruction, author=sample.author, relevant=frozenset({sample.chunk_id}))
-        for sample in dataset.test
-    ]
-    model, index = embedder.model, vector_index.client
-
-    def search(text: str, author: str | None) -> list:
-        return index.search(text, model.embed([text])[0], retrieval.DEPTH, filters=Filters.of(author))
-
-    with stopwatch() as watch:
-        scores = retrieval.evaluate(questions, search)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(f"{dataset.version}-{scores.mrr:.6f}-{scores.ndcg:.6f}"),
-        metadata={**scores.as_metadata(), "generation": index.generation(), "seconds": watch.seconds},
-    )
-
-
-@dg.asset_check(asset=retrieval_evaluation)
-def finds_the_source(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """The passage behind a held-out instruction is among the first ten for at least 3 in 10 instructions."""
-    event = context.instance.get_latest_materialization_event(dg.AssetKey("retrieval_evaluation"))
-    metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
-    recall = float(metadata[f"recall@{retrieval.DEPTH}"].value) if metadata else 0.0
-    return dg.AssetCheckResult(
-        passed=recall >= LEAST_RECALL, severity=dg.AssetCheckSeverity.WARN, metadata={"recall": recall}
-    )
-
-
-ASSETS = [instruct_dataset, retrieval_evaluation]
-CHECKS = [no_leakage, both_splits_have_samples, finds_the_source]
+ASSETS = [instruct_dataset]
+CHECKS = [no_leakage, both_splits_have_samples]

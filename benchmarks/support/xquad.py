@@ -1,4 +1,4 @@
-"""XQuAD's paragraphs among the articles of the LLM Engineer's Handbook, in one index, with the questions and their halves.
+"""XQuAD among the articles of the LLM Engineer's Handbook: one index, the questions, and which half each belongs to.
 
 The handbook's articles are distractors: no question is about them.
 """
@@ -6,7 +6,6 @@ The handbook's articles are distractors: no question is about them.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from twin.records import Chunk, Document, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from twin.features.embedding import Embedder
     from twin.records import CleanedDocument

@@ -35,6 +35,7 @@ BLOCKING = {
     "instruct_dataset:both_splits_have_samples",
     "fine_tuned_model:model_files_are_whole",
     "model_evaluation:tuned_beats_base",
+    "retrieval_evaluation:no_regression",
 }
 WARNING = {"cleaned_documents:few_duplicates", "retrieval_evaluation:finds_the_source"}
 INFORMING = {"inference_endpoint:endpoint_answers"}
@@ -87,3 +88,12 @@ def test_the_jobs_cover_what_their_names_say(definitions: dg.Definitions) -> Non
 def test_the_products_that_go_stale_have_freshness_policies(definitions: dg.Definitions) -> None:
     fresh = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy}
     assert fresh == {"raw_documents", "vector_index", "fine_tuned_model"}
+
+
+def test_every_sensor_runs_by_itself_and_launches_a_job_that_there_is(definitions: dg.Definitions) -> None:
+    found = {}
+    for sensor in definitions.sensors or ():
+        assert isinstance(sensor, dg.SensorDefinition)
+        assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+        found[sensor.name] = sensor.job_name
+    assert found == {"approved_model": "deploy", "watched_sources": "ingest"}

@@ -142,14 +142,6 @@ class Retriever:
             reranker=self._reranker.name,
         )
 
-    def known_authors(self) -> tuple[str, ...]:
-        """The authors of the passages in the index.
-
-        Raises:
-            IndexUnavailable: The index does not answer, or nothing has been published to it.
-        """
-        return self._current().known.authors
-
     def joined(self, passages: Sequence[Passage], words: int) -> list[Passage]:
         """The passages with neighbours in the same document joined; see `twin.retrieval.merging`.
 
@@ -157,6 +149,11 @@ class Retriever:
             IndexUnavailable: The index does not answer.
         """
         return merge(passages, self._index().neighbours, words=words)
+
+    @property
+    def reranker(self) -> str:
+        """How candidates are judged."""
+        return self._reranker.name
 
     def generation(self) -> str | None:
         """The index generation that is searched now; None when nothing has been published."""

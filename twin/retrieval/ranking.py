@@ -48,7 +48,7 @@ class Weights(NamedTuple):
     together: float
 
 
-WEIGHTS = Weights(similarity=1.0, bm25=0.9, pairs=1.1, together=1.4)
+WEIGHTS = Weights(similarity=1.0, bm25=0.71, pairs=1.39, together=1.33)
 """Fitted by `benchmarks/retrieval_calibration.py` (listwise softmax regression, L2) on the tune half of XQuAD."""
 
 

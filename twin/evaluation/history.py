@@ -1,0 +1,164 @@
+"""Retrieval over time: each evaluation is kept in the artifact store and compared with the last one that was accepted.
+
+A mean over few questions jumps by chance, so two generations are compared question by question: the mean difference of
+the reciprocal ranks must lie below zero with its whole bootstrap interval, and by more than `LEAST_DROP`, to count.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twin.errors import ArtifactError
+from twin.evaluation.intervals import Interval, bootstrap
+from twin.evaluation.retrieval import Outcome  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twin.artifacts import ArtifactStore
+
+__all__ = ["LEAST_DROP", "LEAST_QUESTIONS", "Evaluation", "Verdict", "compare", "history", "record"]
+
+PATH = "retrieval_evaluation/history.jsonl"
+KEPT = 200
+"""Evaluations kept; the oldest go."""
+LEAST_QUESTIONS = 20
+"""Fewer questions in common decide nothing: with a dozen, one that is missed moves the mean by eight points."""
+LEAST_DROP = 0.02
+"""A smaller drop of the mean reciprocal rank is not worth stopping for, however sure it is."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How an evaluation compares with the last accepted one."""
+
+    regressed: bool
+    reason: str
+    """For people."""
+    baseline: str | None = None
+    """The generation that it was compared with."""
+    difference: Interval | None = None
+    """Of the reciprocal ranks on the common questions, new less old."""
+    common: int = 0
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one generation of the index scored."""
+
+    at: datetime
+    generation: str
+    index_version: str
+    """Data version of the index; equal for the same passages."""
+    dataset_version: str
+    """Of the instruct dataset whose held-out instructions were asked."""
+    outcomes: list[Outcome]
+    mrr: Interval
+    rivals: dict[str, float] = {}
+    """Mean reciprocal rank of dense search alone and of BM25 alone on the same questions."""
+    verdict: Verdict
+    accepted: bool
+    """False when it was a regression that nobody accepted: the next evaluation is compared with an earlier one."""
+
+
+def history(store: ArtifactStore) -> list[Evaluation]:
+    """All evaluations that are kept, oldest first.
+
+    Raises:
+        ArtifactError: They cannot be read.
+    """
+    lines = (store.read(PATH) or b"").splitlines()
+    try:
+        return [msgspec.json.decode(line, type=Evaluation) for line in lines]
+    except msgspec.DecodeError as error:
+        raise ArtifactError(
+            f"The history of evaluations, {PATH} in the artifact store, cannot be read. Remove it and evaluate again: "
+            "`llm-twin materialize retrieval_evaluation`.",
+            detail=str(error),
+        ) from error
+
+
+def record(
+    store: ArtifactStore,
+    outcomes: Sequence[Outcome],
+    *,
+    at: datetime,
+    generation: str,
+    index_version: str,
+    dataset_version: str,
+    rivals: dict[str, float],
+    accept: bool = False,
+) -> list[Evaluation]:
+    """Judges and keeps an evaluation; returns the history with it. One of the same index and dataset is replaced.
+
+    Raises:
+        ArtifactError: The history cannot be read.
+        ValueError: There are no outcomes.
+    """
+    earlier = [
+        one for one in history(store) if (one.index_version, one.dataset_version) != (index_version, dataset_version)
+    ]
+    verdict = compare(outcomes, index_version, earlier)
+    evaluation = Evaluation(
+        at=at,
+        generation=generation,
+        index_version=index_version,
+        dataset_version=dataset_version,
+        outcomes=list(outcomes),
+        mrr=bootstrap([outcome.reciprocal_rank for outcome in outcomes]),
+        rivals=rivals,
+        verdict=verdict,
+        accepted=accept or not verdict.regressed,
+    )
+    kept = [*earlier, evaluation][-KEPT:]
+    store.write(PATH, b"".join(msgspec.json.encode(one) + b"\n" for one in kept))
+    return kept
+
+
+def compare(outcomes: Sequence[Outcome], index_version: str, earlier: Sequence[Evaluation]) -> Verdict:
+    """Whether the outcomes are worse than those of the last accepted evaluation of another index.
+
+    Args:
+        outcomes: What the live index found.
+        index_version: Its data version.
+        earlier: The history without this evaluation, oldest first.
+    """
+    baseline = next((one for one in reversed(earlier) if one.accepted and one.index_version != index_version), None)
+    if baseline is None:
+        return Verdict(regressed=False, reason="The first evaluation has nothing to be compared with.")
+    before = {outcome.question: outcome.reciprocal_rank for outcome in baseline.outcomes}
+    differences = [
+        outcome.reciprocal_rank - before[outcome.question] for outcome in outcomes if outcome.question in before
+    ]
+    if len(differences) < LEAST_QUESTIONS:
+        return Verdict(
+            regressed=False,
+            reason=f"Only {len(differences)} questions were asked of generation {baseline.generation} too; "
+            f"at least {LEAST_QUESTIONS} decide.",
+            baseline=baseline.generation,
+            common=len(differences),
+        )
+    difference = bootstrap(differences)
+    regressed = difference.high < 0 and difference.mean < -LEAST_DROP
+    return Verdict(
+        regressed=regressed,
+        reason=_reason(regressed, difference, baseline.generation, len(differences)),
+        baseline=baseline.generation,
+        difference=difference,
+        common=len(differences),
+    )
+
+
+def _reason(regressed: bool, difference: Interval, generation: str, common: int) -> str:
+    figures = (
+        f"mean reciprocal rank {difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}) against "
+        f"generation {generation} over {common} questions"
+    )
+    if not regressed:
+        return f"No regression: {figures}."
+    return (
+        f"Retrieval is worse: {figures}. The live index is the new one. Go back to the one before with `llm-twin "
+        "index rollback`, which holds the new passages back until they change; or, if the drop is to be accepted, "
+        "materialise `retrieval_evaluation` with `accept: true` in its config."
+    )
