@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import dagster as dg
 import pytest
 
 from llm_twin_dagster.definitions import defs
-
-if TYPE_CHECKING:
-    import dagster as dg
 
 GRAPH = {
     "raw_documents": [],

@@ -1,0 +1,90 @@
+"""The sensor that has watched sources looked at, on a real warehouse and a real Dagster instance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+
+from resources import WarehouseResource
+from sensors import watched_sources
+from twin import upkeep
+from twin.records import Source
+from twin.settings import SourceSettings, read
+from twin.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    monkeypatch.setenv("MONGODB_DATABASE", mongo_database)
+    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
+    with Warehouse(mongo_uri, mongo_database) as warehouse:
+        yield warehouse
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[bool, str, str | None]:
+    """Whether it launches, what it says, and its cursor."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"warehouse": WarehouseResource()})
+    with context:
+        said = watched_sources(context)
+        if isinstance(said, dg.RunRequest):
+            return True, said.tags["launched_because"], context.cursor
+        assert isinstance(said, dg.SkipReason)
+        return False, said.skip_message or "", context.cursor
+
+
+def test_a_folder_is_read_when_it_is_new_and_again_soon_after_it_changed(
+    instance: dg.DagsterInstance, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    assert tick(instance)[:2] == (False, "The twin has no sources.")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("# Engines\n\nEngines turn heat into work.\n")
+    notes = Source(kind="folder", location=str(tmp_path / "notes"), author="Ada")
+    warehouse.add_source(notes)
+    launched, reason, cursor = tick(instance)
+    assert (launched, reason) == (True, "1 of 1 sources are due")
+    upkeep.bring_in([notes], warehouse, read(SourceSettings))
+    launched, _, cursor = tick(instance, cursor)
+    assert not launched
+    (tmp_path / "notes" / "b.md").write_text("# Looms\n\nLooms weave.\n")
+    launched, reason, cursor = tick(instance, cursor)
+    assert (launched, reason) == (False, "Local files are changing; waiting until they rest.")
+    assert tick(instance, cursor)[:2] == (True, "local files have changed")
+
+
+def test_nothing_is_launched_while_a_run_collects(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    warehouse.add_source(Source(kind="article", location="https://a.example/post"))
+
+    @dg.job(name="ingest")
+    def collecting() -> None:
+        """Stands for the job of that name; only its record counts."""
+
+    run = instance.create_run_for_job(collecting, status=dg.DagsterRunStatus.STARTED)
+    launched, reason, _ = tick(instance)
+    assert (launched, run.run_id in reason) == (False, True)
+    instance.report_run_canceled(run)
+    assert tick(instance)[0]
+
+
+def test_watching_can_be_turned_off_and_bears_a_warehouse_that_is_down(
+    instance: dg.DagsterInstance, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?directConnection=true")
+    monkeypatch.setenv("MONGODB_TIMEOUT_SECONDS", "0.2")
+    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
+    launched, reason, _ = tick(instance)
+    assert (launched, "does not answer" in reason) == (False, True)
+    monkeypatch.setenv("COLLECTION_WATCH_SECONDS", "0")
+    assert "COLLECTION_WATCH_SECONDS" in tick(instance)[1]
