@@ -201,7 +201,7 @@ class SourceSettings(_Settings):
     max_bytes: int = Field(10_000_000, validation_alias="COLLECTION_MAX_BYTES", gt=0)
     """A larger document is refused."""
     timeout_seconds: float = Field(20.0, validation_alias="COLLECTION_TIMEOUT_SECONDS", gt=0)
-    """The longest wait for one web page."""
+    """The longest wait for one web page, its redirects and repeated attempts included and the pauses not."""
     allow_private_addresses: bool = Field(False, validation_alias="COLLECTION_ALLOW_PRIVATE_ADDRESSES")
     """Whether URLs may lead to private, loopback or link-local addresses."""
     user_agent: str = Field("llm-twin/0.1 (+https://example.com/llm-twin)", validation_alias="COLLECTION_USER_AGENT")
@@ -240,8 +240,19 @@ class RagSettings(_Settings):
 
     top_k: int = Field(4, validation_alias="RAG_TOP_K", ge=1, le=50)
     """Passages shown to the model."""
-    min_similarity: float = Field(0.28, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
-    """When no passage is at least this similar to the question, the twin says that it found nothing."""
+    min_relevance: float = Field(0.15, validation_alias="RAG_MIN_RELEVANCE", ge=0, le=1)
+    """When no passage is at least this likely to be about the question, the twin says that it found nothing."""
+    min_similarity: float | None = Field(None, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
+    """A cosine that a passage must reach too, for embedding models whose relevance is not calibrated. Unset: none."""
+    reranker: str | None = Field(None, validation_alias="RERANKER_MODEL")
+    """A cross-encoder that reranks the candidates: a folder or a Hugging Face id. Unset: word proximity, which needs no
+    model. `none`: the index's own order."""
+    expansion_queries: int = Field(0, validation_alias="RAG_EXPANSION_QUERIES", ge=0, le=5)
+    """Other wordings of a question that the deployed model writes and that are searched too."""
+    self_query: bool = Field(False, validation_alias="RAG_SELF_QUERY")
+    """Whether the deployed model is asked which author and dates a question asks for, where the rules find none."""
+    rewrite_seconds: float = Field(2.0, validation_alias="RAG_REWRITE_SECONDS", gt=0)
+    """The longest wait for these two; then the plain question is searched."""
     max_question_chars: int = Field(4_000, validation_alias="RAG_MAX_QUESTION_CHARS", ge=1)
     """A longer question is refused."""
     max_answer_tokens: int = Field(160, validation_alias="RAG_MAX_ANSWER_TOKENS", ge=1)
