@@ -1,6 +1,7 @@
 """Documents as they come in, and as everything after them reads them."""
 
 from datetime import timedelta
+from itertools import islice
 
 import dagster as dg
 import msgspec
@@ -11,13 +12,14 @@ from twin import cleaning, sources, upkeep
 from twin.cleaning import refresh
 from twin.errors import SettingsError
 from twin.settings import HomeSettings, SourceSettings, read
-from twin.warehouse import IngestReport
+from twin.warehouse import IngestReport, Warehouse
 
 __all__ = ["ASSETS", "CHECKS", "CollectionConfig", "cleaned_documents", "raw_documents"]
 
 GROUP = "collection"
 MAX_PROBLEMS = 100
 MAX_PLACES = 50
+MAX_GROUPS = 8
 MAX_LINES = 50
 
 
@@ -95,11 +97,15 @@ def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseRes
                 cleaned=report.cleaned,
                 unchanged=report.unchanged,
                 removed=report.removed,
+                compared=report.compared,
                 duplicates=report.duplicates,
+                near_duplicates=report.near_duplicates,
                 redactions=report.redactions,
+                redactions_in_all=store.redaction_counts(),
                 seconds=watch.seconds,
             ),
-            "dagster/row_count": len(store.cleaned_fingerprints()),
+            "dagster/row_count": store.cleaned_count() - report.duplicates,
+            "copies": table(_groups(store)),
         },
     )
 
@@ -107,7 +113,7 @@ def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseRes
 @dg.asset_check(asset=cleaned_documents, blocking=True)
 def no_personal_data(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """No cleaned document holds a recognisable secret or personal datum."""
-    offenders = refresh.leaks(warehouse.client)
+    offenders = list(islice(refresh.leaks(warehouse.client), MAX_PROBLEMS))
     return dg.AssetCheckResult(
         passed=not offenders,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -133,11 +139,21 @@ def documents_are_whole(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset=cleaned_documents)
 def few_duplicates(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """At most half of the documents are copies of others; more means that a source is listed twice."""
-    canonical, everything = len(warehouse.client.cleaned_fingerprints()), len(warehouse.client.cleaned_inputs())
-    share = 1 - canonical / everything if everything else 0.0
+    exact, near = warehouse.client.copy_counts()
+    share = (exact + near) / max(1, warehouse.client.cleaned_count())
     return dg.AssetCheckResult(
-        passed=share <= 0.5, severity=dg.AssetCheckSeverity.WARN, metadata={"share_of_copies": round(share, 3)}
+        passed=share <= 0.5,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"share_of_copies": round(share, 3), "exact": exact, "near": near},
     )
+
+
+def _groups(store: Warehouse) -> list[dict[str, str]]:
+    """The largest groups of copies, as rows of a table."""
+    return [
+        {"canonical": original, "copies": ", ".join(f"{url} ({similarity:.0%})" for url, similarity in copies)}
+        for original, copies in store.copy_groups(MAX_GROUPS)
+    ]
 
 
 def _tell(context: dg.AssetExecutionContext, report: IngestReport) -> None:

@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from twin.errors import PublishConflict, SettingsError, SourceFailed, UnknownName, WarehouseUnavailable
 from twin.records import CleanedDocument, Document, Interaction, Passage, Rejected, Source, document_id
 from twin.warehouse import AsyncInteractions, Warehouse, mongod
+from twin.warehouse.copies import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,16 +223,18 @@ def test_copies_are_linked_and_unlinked(warehouse: Warehouse) -> None:
     documents = [a_cleaned(document, text_hash=f"text of {document.title}") for document in (original, copy, other)]
     warehouse.write_cleaned((document, "input") for document in documents)
     before = warehouse.data_version("cleaned_documents")
-    assert set(warehouse.cleaned_texts()) == {
-        (document.id, document.text_hash, None, document.url) for document in documents
-    }
-    assert warehouse.mark_duplicates({copy.id: original.id}) == 1
-    assert warehouse.mark_duplicates({copy.id: original.id}) == 0
+    ids = [document.id for document in sorted(documents, key=lambda one: one.url)]
+    assert [sketch.id for sketch in warehouse.unlinked(9)] == ids
+    warehouse.link([Link(original.id, None, None), Link(copy.id, original.id, 1.0), Link(other.id, None, None)])
+    assert warehouse.unlinked(9) == []
     assert set(warehouse.cleaned_fingerprints()) == {original.id, other.id}
     assert [document.duplicate_of for document in warehouse.cleaned([copy.id])] == [original.id]
-    assert warehouse.mark_duplicates({other.id: original.id}) == 2
-    assert set(warehouse.cleaned_fingerprints()) == {original.id, copy.id}
-    assert warehouse.mark_duplicates({}) == 1
+    assert warehouse.copy_counts() == (1, 0)
+    assert warehouse.copy_groups(5) == [(original.url, [(copy.url, 1.0)])]
+    warehouse.unlink_copies_of([original.id])
+    assert [sketch.id for sketch in warehouse.unlinked(9)] == [copy.id]
+    warehouse.link([Link(copy.id, None, None)])
+    assert warehouse.copy_counts() == (0, 0)
     assert warehouse.data_version("cleaned_documents") == before
 
 
@@ -245,12 +248,11 @@ def test_fingerprints_are_answered_without_reading_a_document(warehouse: Warehou
         warehouse.fingerprints,
         warehouse.cleaned_fingerprints,
         warehouse.cleaned_inputs,
-        lambda: dict.fromkeys(warehouse.cleaned_texts()),
     ):
         assert len(ask()) == 20
     database.command({"profile": 0})
     queries = list(database["system.profile"].find({"op": "query"}))
-    assert [(query["nreturned"], query["docsExamined"]) for query in queries] == [(20, 0)] * 4
+    assert [(query["nreturned"], query["docsExamined"]) for query in queries] == [(20, 0)] * 3
 
 
 def test_sources_are_remembered_and_forgotten_with_their_documents(warehouse: Warehouse) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from twin.cleaning.boilerplate import without_boilerplate
-from twin.cleaning.duplicates import Fingerprint, exact_duplicates, fingerprint
+from twin.cleaning.duplicates import signature, text_hash
 from twin.cleaning.language import detect_language
 from twin.cleaning.personal_data import Finding, find_personal_data, redact
 from twin.cleaning.whitespace import normalise, settle_blank_lines
@@ -22,16 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "VERSION",
     "Finding",
-    "Fingerprint",
     "clean",
     "detect_language",
-    "exact_duplicates",
     "find_personal_data",
-    "fingerprint",
     "redact",
 ]
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when `clean` would give another result for the same document: then everything is cleaned again."""
 
 MAX_PASSES = 8
@@ -48,7 +43,6 @@ def clean(document: Document) -> CleanedDocument:
     content, redactions = _settle(
         document.content, lambda text: _clean_content(text, title=title, author=document.author)
     )
-    text_hash = fingerprint(msgspec.structs.replace(document, content=content)).hash
     return CleanedDocument(
         id=document.id,
         url=document.url,
@@ -63,7 +57,8 @@ def clean(document: Document) -> CleanedDocument:
         revision=document.revision,
         raw_hash=document.hash,
         redactions=dict(title_redactions + redactions),
-        text_hash=text_hash,
+        text_hash=text_hash(content),
+        signature=signature(content),
     )
 
 

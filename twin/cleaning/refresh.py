@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from twin import cleaning
+from twin.cleaning.linking import link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from twin.records import CleanedDocument
     from twin.warehouse import Warehouse
 
-__all__ = ["CleaningReport", "leaks", "refresh"]
+__all__ = ["CleaningReport", "Difference", "differences", "leaks", "refresh"]
+
+PAGE = 100
 
 
 class CleaningReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,48 +27,99 @@ class CleaningReport(msgspec.Struct, frozen=True, kw_only=True):
     cleaned: int
     unchanged: int
     removed: int
+    compared: int
+    """How many were compared with those like them; those that a change of another touched are among them."""
     duplicates: int
-    """Of all cleaned documents, those that are copies of another."""
+    """Of all cleaned documents, those that are copies of another, near copies included."""
+    near_duplicates: int
+    """Of all cleaned documents, those that are nearly the same as another."""
     redactions: dict[str, int]
     """What was replaced in the documents that were cleaned now, by kind."""
 
 
+class Difference(NamedTuple):
+    """What has to be done about one document."""
+
+    kind: Literal["same", "stale", "gone"]
+    id: str
+    source: str
+    """The fingerprint of what it has to be cleaned from; empty when it is gone."""
+
+
 def refresh(warehouse: Warehouse) -> CleaningReport:
-    """Cleans what is new or changed since, removes what is gone, and links copies to their canonical document."""
-    wanted = {key: f"{hash_}/{cleaning.VERSION}" for key, hash_ in warehouse.fingerprints().items()}
-    held = warehouse.cleaned_inputs()
-    stale = sorted(key for key, source in wanted.items() if held.get(key) != source)
-    gone = sorted(held.keys() - wanted.keys())
+    """Cleans what is new or changed since, removes what is gone, and links copies to their canonical document.
+
+    Ids and hashes are compared as two streams, so that memory stays the same however many documents there are. When it
+    is cut off, what was done is kept, and the next call does the rest.
+    """
+    counts: Counter[str] = Counter()
     redactions: Counter[str] = Counter()
-
-    def cleaned() -> Iterator[tuple[CleanedDocument, str]]:
-        for document in warehouse.documents(stale):
-            result = cleaning.clean(document)
-            redactions.update(result.redactions)
-            yield result, wanted[document.id]
-
-    if stale:
-        warehouse.write_cleaned(cleaned())
-    if gone:
-        warehouse.remove_cleaned(gone)
-    # Always, though it reads every document's hash: an earlier refresh may have been cut off just before this line
-    warehouse.mark_duplicates(
-        cleaning.exact_duplicates(cleaning.Fingerprint(*text) for text in warehouse.cleaned_texts())
-    )
+    wanted = ((key, f"{hash_}/{cleaning.VERSION}") for key, hash_ in warehouse.fingerprint_stream())
+    stale: dict[str, str] = {}
+    gone: list[str] = []
+    for difference in differences(wanted, warehouse.cleaned_input_stream()):
+        counts[difference.kind] += 1
+        if difference.kind == "stale":
+            stale[difference.id] = difference.source
+        elif difference.kind == "gone":
+            gone.append(difference.id)
+        if len(stale) >= PAGE:
+            redactions += _clean(warehouse, stale)
+            stale = {}
+        if len(gone) >= PAGE:
+            warehouse.remove_cleaned(gone)
+            gone = []
+    redactions += _clean(warehouse, stale)
+    warehouse.remove_cleaned(gone)
+    compared = link(warehouse)  # what an earlier run that was cut off has left, too
+    exact, near = warehouse.copy_counts()
     return CleaningReport(
-        cleaned=len(stale),
-        unchanged=len(wanted) - len(stale),
-        removed=len(gone),
-        duplicates=len(wanted) - len(warehouse.cleaned_fingerprints()),
+        cleaned=counts["stale"],
+        unchanged=counts["same"],
+        removed=counts["gone"],
+        compared=compared,
+        duplicates=exact + near,
+        near_duplicates=near,
         redactions=dict(redactions),
     )
 
 
-def leaks(warehouse: Warehouse) -> list[tuple[str, list[str]]]:
+def differences(wanted: Iterable[tuple[str, str]], held: Iterable[tuple[str, str]]) -> Iterator[Difference]:
+    """Compares two streams of ids and fingerprints, both in the order of ids, without holding either."""
+    held_pairs = iter(held)
+    have = next(held_pairs, None)
+    for key, source in wanted:
+        while have is not None and have[0] < key:
+            yield Difference("gone", have[0], "")
+            have = next(held_pairs, None)
+        if have is None or have[0] != key:
+            yield Difference("stale", key, source)
+            continue
+        yield Difference("same" if have[1] == source else "stale", key, source)
+        have = next(held_pairs, None)
+    while have is not None:
+        yield Difference("gone", have[0], "")
+        have = next(held_pairs, None)
+
+
+def leaks(warehouse: Warehouse) -> Iterator[tuple[str, Sequence[str]]]:
     """The URLs of canonical documents in which something recognisable is left, with its kinds; never the values."""
-    found = []
     for document in warehouse.cleaned():
         kinds = {finding.kind for finding in cleaning.find_personal_data(f"{document.title}\n{document.content}")}
         if kinds:
-            found.append((document.url, sorted(kinds)))
-    return found
+            yield document.url, sorted(kinds)
+
+
+def _clean(warehouse: Warehouse, sources: dict[str, str]) -> Counter[str]:
+    """Cleans and stores documents, told as ids with fingerprints; returns what was replaced in them."""
+    redactions: Counter[str] = Counter()
+
+    def cleaned() -> Iterator[tuple[CleanedDocument, str]]:
+        for document in warehouse.documents(list(sources)):
+            result = cleaning.clean(document)
+            redactions.update(result.redactions)
+            yield result, sources[document.id]
+
+    if sources:
+        warehouse.write_cleaned(cleaned())
+    return redactions

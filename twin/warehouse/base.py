@@ -79,7 +79,12 @@ class Base:
             raw.create_index([("live", 1), ("author", 1)])
             raw.create_index([("source_id", 1), ("live", 1), ("_id", 1), ("url", 1)])
             cleaned.create_index([("canonical", 1), ("_id", 1), ("hash", 1), ("input", 1)])
-            cleaned.create_index([("canonical", 1), ("text_hash", 1), ("published_at", 1), ("url", 1), ("_id", 1)])
+            cleaned.create_index([("text_hash", 1), ("seniority", 1), ("_id", 1)])
+            cleaned.create_index([("bands", 1)], sparse=True)
+            cleaned.create_index(
+                [("unlinked", 1), ("seniority", 1), ("_id", 1)], partialFilterExpression={"unlinked": True}
+            )
+            cleaned.create_index([("duplicate_of", 1), ("_id", 1)], partialFilterExpression={"canonical": False})
             self._database["interactions"].create_index([("created_at", 1), ("_id", 1)])
             self._database["visits"].create_index([("documents", 1), ("source_id", 1)])
             self._database["outcomes"].create_index([("state", 1), ("source_id", 1)])

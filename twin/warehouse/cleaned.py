@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReplaceOne
 
 from twin.records import CleanedDocument
-from twin.warehouse.base import Base, pages
+from twin.warehouse.base import pages
 from twin.warehouse.conversion import to_row
+from twin.warehouse.copies import Copies, sketch_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Collection, Iterable, Iterator
 
 __all__ = ["CANONICAL", "CleanedDocuments"]
 
@@ -21,7 +21,7 @@ WITH_COPIES: dict[str, Any] = {"canonical": {"$in": [True, False]}}
 """Every cleaned document, in a form that an index answers; an empty condition would read them all."""
 
 
-class CleanedDocuments(Base):
+class CleanedDocuments(Copies):
     """The part of the warehouse that cleaning writes."""
 
     def cleaned_fingerprints(self) -> dict[str, str]:
@@ -41,52 +41,31 @@ class CleanedDocuments(Base):
         return self._pairs("cleaned_documents", CANONICAL, "hash")
 
     def write_cleaned(self, documents: Iterable[tuple[CleanedDocument, str]]) -> None:
-        """Stores cleaned documents, each with the fingerprint of what it was cleaned from, replacing earlier ones."""
+        """Stores cleaned documents, each with the fingerprint of what it was cleaned from, replacing earlier ones.
+
+        They have yet to be compared with the others, and so have their copies.
+        """
         with self._connection.reaching():
             self._ensure_indexes()
             for page in pages(documents):
+                self.unlink_copies_of([document.id for document, _ in page])
                 rows = [_cleaned_row(document, cleaned_from) for document, cleaned_from in page]
                 writes = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
                 self._database["cleaned_documents"].bulk_write(writes, ordered=False)
 
     def remove_cleaned(self, ids: Iterable[str]) -> None:
-        """Removes cleaned documents. The raw ones stay, with their tombstones."""
+        """Removes cleaned documents; their copies have yet to be compared again. The raw ones stay, with tombstones."""
         with self._connection.reaching():
             for page in pages(ids):
+                self.unlink_copies_of(page)
                 self._database["cleaned_documents"].delete_many({"_id": {"$in": page}})
 
     def cleaned(self, ids: Collection[str] | None = None) -> Iterator[CleanedDocument]:
         """The canonical cleaned documents in the order of their ids, or those with these ids, copies among them."""
         return self._read("cleaned_documents", CANONICAL if ids is None else {}, ids, CleanedDocument)
 
-    def cleaned_texts(self) -> Iterator[tuple[str, str, datetime | None, str]]:
-        """Id, `text_hash`, publication and URL of every cleaned document: what tells copies apart, without the text."""
-        fields = {"text_hash": 1, "published_at": 1, "url": 1}
-        with self._connection.reaching():
-            for row in self._database["cleaned_documents"].find(WITH_COPIES, fields):
-                yield row["_id"], row.get("text_hash", ""), row.get("published_at"), row["url"]
-
-    def mark_duplicates(self, copies: Mapping[str, str]) -> int:
-        """Links each copy to its canonical document, and unlinks what is no copy any more; returns how many changed."""
-        documents = self._database["cleaned_documents"]
-        with self._connection.reaching():
-            linked = {
-                row["_id"]: row["duplicate_of"] for row in documents.find({"canonical": False}, {"duplicate_of": 1})
-            }
-            changed = [key for key in linked.keys() | copies.keys() if linked.get(key) != copies.get(key)]
-            for page in pages(changed):
-                documents.bulk_write(
-                    [
-                        UpdateOne(
-                            {"_id": key}, {"$set": {"duplicate_of": copies.get(key), "canonical": key not in copies}}
-                        )
-                        for key in page
-                    ],
-                    ordered=False,
-                )
-        return len(changed)
-
 
 def _cleaned_row(document: CleanedDocument, cleaned_from: str) -> dict[str, Any]:
     canonical = document.duplicate_of is None
-    return {**to_row(document), "hash": document.hash, "input": cleaned_from, "canonical": canonical}
+    fields = {"hash": document.hash, "input": cleaned_from, "canonical": canonical}
+    return {**to_row(document), **fields, **sketch_fields(document)}

@@ -17,7 +17,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 def to_row(record: msgspec.Struct) -> dict[str, Any]:
     """The record as MongoDB stores it."""
-    fields = msgspec.to_builtins(record, builtin_types=(datetime,))
+    fields = msgspec.to_builtins(record, builtin_types=(datetime, bytes))
     if "id" not in fields:
         return fields
     return {"_id": fields.pop("id"), **fields}

@@ -1,55 +1,100 @@
-"""Copies find their original; languages are told apart or not told."""
+"""Copies are told from other documents; languages are told apart or not told."""
 
 from __future__ import annotations
 
-import itertools
-from datetime import UTC, datetime
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.cleaning import Fingerprint, detect_language, exact_duplicates, fingerprint
-from twin.records import Document
+from twin.cleaning import detect_language
+from twin.cleaning.duplicates import copied_share, estimate, shingles, signature, text_hash
 
-EARLY, LATE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
-
-
-def test_the_earliest_is_canonical_and_the_order_makes_no_difference() -> None:
-    rows = [Fingerprint("a", "h", LATE, "u1"), Fingerprint("b", "h", EARLY, "u3"), Fingerprint("c", "h", None, "u0")]
-    for order in itertools.permutations([*rows, Fingerprint("d", "other", EARLY, "u9")]):
-        assert exact_duplicates(order) == {"a": "b", "c": "b"}
+WORDS = [f"word{number}" for number in range(400)]
 
 
-def test_the_first_url_decides_between_equals_and_plain_tuples_will_do() -> None:
-    assert exact_duplicates([("a", "h", None, "u2"), ("b", "h", None, "u1")]) == {"a": "b"}
+def test_documents_without_text_have_no_hash_and_blank_space_and_case_make_no_difference() -> None:
+    assert text_hash("Some  Text\n") == text_hash("some text")
+    assert text_hash("some text") != text_hash("some texts")
+    assert text_hash(" \n") == ""
 
 
-def test_documents_without_text_are_no_copies_of_one_another() -> None:
-    assert exact_duplicates([("a", "", None, "u1"), ("b", "", None, "u2")]) == {}
+def shared(original: str, candidate: str) -> float | None:
+    return copied_share(shingles(original), shingles(candidate))
 
 
-def test_blank_space_and_case_make_no_difference() -> None:
-    def make(content: str) -> Document:
-        return Document(id=content, url="u", source_id="s", author="A", title="T", content=content)
-
-    assert fingerprint(make("Some  Text\n")).hash == fingerprint(make("some text")).hash
-    assert fingerprint(make("some text")).hash != fingerprint(make("some texts")).hash
-    assert fingerprint(make(" \n")).hash == ""
+TEXT = " ".join(WORDS[:200])
 
 
-ids = st.tuples(st.sampled_from("xyz"), st.sampled_from([None, EARLY, LATE]), st.sampled_from(["u1", "u2"]))
+def test_a_cross_post_with_an_introduction_and_a_footer_is_a_copy() -> None:
+    introduction, footer = "This was first published elsewhere, in my letter.", " ".join(WORDS[300:325])
+    assert shared(TEXT, f"{introduction}\n\n{TEXT}\n\n{footer}") is not None
 
 
-@given(st.lists(ids, max_size=12))
-def test_every_copy_points_at_a_document_that_is_no_copy(rows: list) -> None:
-    fingerprints = [Fingerprint(str(number), *row) for number, row in enumerate(rows)]
-    copies = exact_duplicates(fingerprints)
-    by_id = {one.id: one for one in fingerprints}
-    assert len(fingerprints) - len(copies) == len({one.hash for one in fingerprints})
-    for copy, canonical in copies.items():
-        assert canonical not in copies
-        assert by_id[copy].hash == by_id[canonical].hash
+def test_a_few_edits_make_a_copy_and_many_make_another_document() -> None:
+    def edited(step: int) -> str:
+        return " ".join("edited" if number % step == 0 else word for number, word in enumerate(WORDS[:200]))
+
+    assert shared(TEXT, edited(60)) is not None
+    assert shared(TEXT, edited(20)) is None
+
+
+def test_what_adds_nothing_is_a_copy_and_what_adds_much_is_none() -> None:
+    preview = " ".join(WORDS[:130])
+    assert shared(TEXT, preview) is not None
+    assert shared(preview, TEXT) is None
+
+
+def test_a_short_text_is_a_copy_of_no_text_that_differs() -> None:
+    short = " ".join(WORDS[:24])  # a word and a number each
+    assert signature(short) == b""
+    assert shared(short, short) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ends here.The next", "ends here. The next"),
+        ("end of oneStart of another", "end of one\n\nStart of another"),
+        ("see [this](https://medium.com/p/1?source=x)", "see [this](https://a.substack.com/p/1)"),
+        ("![a picture](/images/1.png)", "![a picture](https://cdn.example.org/2.webp)"),
+        ("\u201cQuoted\u201d \u2013 *emphasis*", '"Quoted" - emphasis'),
+    ],
+)
+def test_what_platforms_change_makes_no_difference(one: str, other: str) -> None:
+    assert shingles(f"{one} {TEXT}") == shingles(f"{other} {TEXT}")
+
+
+def test_texts_without_blanks_are_compared_by_their_characters() -> None:
+    text = "".join(chr(0x4E00 + number * 7) for number in range(120))
+    assert shared(text, text[:60] + "\u9999" + text[61:]) is not None
+    assert shared(text, text[::-1]) is None
+
+
+@given(st.integers(0, 200), st.sampled_from([0.0, 0.1, 0.2]))
+def test_the_estimate_is_near_the_truth(shift: int, noise: float) -> None:
+    one = WORDS[:200]
+    other = [
+        f"x{n}" if noise and n % round(1 / noise) == 0 else word for n, word in enumerate(WORDS[shift : shift + 200])
+    ]
+    first, second = " ".join(one), " ".join(other)
+    common, together = shingles(first) & shingles(second), shingles(first) | shingles(second)
+    assert estimate(signature(first), signature(second)) == pytest.approx(len(common) / len(together), abs=0.2)
+
+
+def test_a_signature_is_the_same_on_every_machine_and_in_every_process() -> None:
+    """Raise `cleaning.VERSION` when this changes: the signatures that warehouses hold can no longer be compared."""
+    code = f"from twin.cleaning.duplicates import signature; print(signature({TEXT!r}).hex()[:64])"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert {line.decode().strip() for line in told} == {signature(TEXT).hex()[:64]}
+    assert signature(TEXT).hex()[:64] == "be3a7203ef2e7005dfed93054a40c60f6e105a12bb680c0a1b035005fae3d708"
 
 
 SAMPLES = {
