@@ -201,7 +201,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     similarity: float | None = None
     """Cosine similarity to the question, -1 to 1, where it is known."""
     bm25: float | None = None
-    """BM25 score of the question's words, above 0; None when the passage is not among the best of that ranking."""
+    """BM25 score, above 0; None when the passage has none of the question's words."""
     revision: int | None = None
     ordinal: int | None = None
     """Its place among the passages of its document's revision, as `chunk_id` takes it; of the first where joined."""

@@ -198,7 +198,7 @@ class VectorIndex(Protocol):
             text: The question, for BM25; empty to rank by meaning alone.
             vector: The question's unit vector, shape (dimensions,).
             filters: Which passages may be found.
-            depth: How many of each ranking are fused; by default 5 times k, at least 50. With k of twice that, all of
+            depth: How many of each ranking are fused; by default twice k, at least 50. With k of twice that, all of
                 both rankings come back.
 
         Raises:

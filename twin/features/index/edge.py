@@ -57,10 +57,8 @@ class EdgeIndex:
     ) -> list[Passage]:
         generation, shard = self._live.get()
         with engine.failures(generation):
-            found, by_words = engine.search(
-                shard, text, vector, k, filters=filters, depth=depth or points.candidates(k)
-            )
-        return points.with_scores(found, by_words, vector)
+            depth = depth or points.candidates(k)
+            return points.ranked(*engine.search(shard, text, vector, k, filters=filters, depth=depth))
 
     def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
         generation, shard = self._live.get()

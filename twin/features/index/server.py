@@ -107,26 +107,29 @@ class ServerIndex:
         from qdrant_client import models
 
         condition, depth = _filter(filters), depth or points.candidates(k)
-        rankings = [models.Prefetch(query=vector.tolist(), using=points.DENSE, filter=condition, limit=depth)]
-        words, by_words = points.bm25().embed_query(text), []
+        rankings: dict[str, Any] = {points.DENSE: vector.tolist()}
+        words = points.bm25().embed_query(text)
         if words.indices:
-            sparse = models.SparseVector(indices=words.indices, values=words.values)
-            rankings.append(models.Prefetch(query=sparse, using=points.SPARSE, filter=condition, limit=depth))
-            by_words.append(
-                models.QueryRequest(
-                    query=sparse, using=points.SPARSE, filter=condition, limit=depth, with_payload=False
-                )
-            )
-        fused = models.QueryRequest(
-            prefetch=rankings,
-            query=models.RrfQuery(rrf=models.Rrf(k=points.RRF_K)),
-            limit=k,
-            with_payload=True,
-            with_vector=[points.DENSE],
-        )
+            rankings[points.SPARSE] = models.SparseVector(indices=words.indices, values=words.values)
         with self._translated_errors():
-            found, *scored = self._client.query_batch_points(self._alias, [fused, *by_words])
-        return points.with_scores(found.points, scored[0].points if scored else [], vector)
+            found = self._client.query_points(
+                self._alias,
+                prefetch=[
+                    models.Prefetch(query=query, using=using, filter=condition, limit=depth)
+                    for using, query in rankings.items()
+                ],
+                query=models.RrfQuery(rrf=models.Rrf(k=points.RRF_K)),
+                limit=k,
+                with_payload=True,
+            ).points
+            these = models.Filter(must=[models.HasIdCondition(has_id=[point.id for point in found])])
+            requests = [
+                models.QueryRequest(query=query, using=using, filter=these, limit=k)
+                for using, query in rankings.items()
+            ]
+            scored = self._client.query_batch_points(self._alias, requests) if found else []
+        by_meaning, by_words = [*(response.points for response in scored), [], []][:2]
+        return points.ranked(found, by_meaning, by_words)
 
     def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
         with self._translated_errors():
