@@ -83,6 +83,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     reason: str
+    refused: bool = True
+    """False for one that is broken."""
 
 
 class _Entry(Protocol):
@@ -205,7 +207,7 @@ def _unpack(
         except _TooMuch:
             raise
         except CollectionError as error:
-            yield Refusal(name=str(within / path), reason=error.message)
+            yield _refusal(within / path, error)
             continue
         if not nested:
             yield Member(path=within / path, place=place)
@@ -217,8 +219,12 @@ def _unpack(
         except _TooMuch:
             raise
         except CollectionError as error:
-            yield Refusal(name=str(within / path), reason=error.message)
+            yield _refusal(within / path, error)
         place.unlink()
+
+
+def _refusal(path: PurePosixPath, error: CollectionError) -> Refusal:
+    return Refusal(name=str(path), reason=error.message, refused=isinstance(error, SourceRefused))
 
 
 def _read_zip(file: IO[bytes], scratch: _Scratch) -> Iterator[_Found]:

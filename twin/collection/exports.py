@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from twin.collection import archives
 from twin.collection.archives import Limits, Member, Refusal
-from twin.collection.base import refused, too_large
+from twin.collection.base import too_large
 from twin.errors import SourceFailed, SourceRefused
+from twin.records import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -51,7 +52,7 @@ class Export:
     def rejections(self) -> Iterator[Item]:
         """What was not taken, with its reasons."""
         for refusal in self.refusals:
-            yield refused(self.place(refusal.name), refusal.reason)
+            yield Rejected(url=self.place(refusal.name), reason=refusal.reason, refused=refusal.refused)
 
 
 @contextlib.contextmanager

@@ -25,9 +25,9 @@ NAMED = re.compile(r"(?P<title>.*?)[ _-]?(?P<id>[0-9a-f]{32})(?:_all)?", re.DOTA
 PROPERTY = re.compile(r"(?P<name>[^\W\d_][\w /()&'-]{0,60}): (?P<value>.*)")
 MAX_PROPERTIES = 100
 LINK = re.compile(
-    r"(?<!!)\[(?P<text>[^\]\n]{0,500})\]\((?P<target>[^()\s]{1,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,2000})?)\)"
+    r"(?<!!)\[(?P<text>[^\[\]\n]{0,500})\]\((?P<target>[^()\s]{1,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,2000})?)\)"
 )
-IMAGE = re.compile(r"!\[[^\]\n]{0,500}\]\((?!https?:)[^()\n]{1,2000}(?:\([^()\n]{0,200}\)[^()\n]{0,2000})?\)")
+IMAGE = re.compile(r"!\[[^\[\]\n]{0,500}\]\((?!https?:)[^()\n]{1,2000}(?:\([^()\n]{0,200}\)[^()\n]{0,2000})?\)")
 WRITTEN_TIME = re.compile(r"^(.*?\d{4})[ ,]+\d{1,2}:\d{2}(?: ?[AP]M)?(?: *\(.{1,20}\))?$")
 AUTHORS = ("author", "authors", "created by", "owner", "writer")
 DATES = ("date", "published", "publish date", "published at", "publication date", "created", "created time")

@@ -54,10 +54,11 @@ def parse_repr(text: str) -> dict[str, str] | None:
     if not (text.startswith("{") and text.endswith("}")):
         return None
     parts: dict[str, str] = {}
-    position = 1
+    position, pairs = 1, 0
     while position < len(text):
         pair = PAIR.match(text, position)
-        if pair is None or len(parts) >= MAX_PARTS:
+        pairs += 1
+        if pair is None or pairs > MAX_PARTS:
             return None
         try:
             name, value = ast.literal_eval(pair[1]), ast.literal_eval(pair[2])

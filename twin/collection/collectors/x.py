@@ -144,19 +144,28 @@ def threads(tweets: Iterable[Tweet], account_id: str) -> Iterator[list[Tweet]]:
     `account_id` tells the author's answers to posts that are not in the archive any more from those to other people.
     """
     own = {tweet.id_str: tweet for tweet in tweets}
+    roots: dict[str, str] = {}
     found: dict[str, list[Tweet]] = {}
     for tweet in sorted(own.values(), key=_order):
-        root, passed = tweet, {tweet.id_str}
-        while (parent := own.get(root.in_reply_to_status_id_str or "")) and parent.id_str not in passed:
-            root = parent
-            passed.add(root.id_str)
-        found.setdefault(root.id_str, []).append(tweet)
+        found.setdefault(_root(tweet, own, roots), []).append(tweet)
     for root_id, thread in sorted(found.items(), key=lambda pair: _order(own[pair[0]])):
         root = own[root_id]
         text = " ".join(_own_words(tweet) for tweet in thread)
         answers = root.in_reply_to_user_id_str not in (None, account_id)
         if posts.is_substantial(text) if answers else posts.has_words(text):
             yield [root, *(tweet for tweet in thread if tweet is not root)]
+
+
+def _root(tweet: Tweet, own: dict[str, Tweet], roots: dict[str, str]) -> str:
+    """The id of the post that a thread began with; remembers it in `roots` for every post on the way there."""
+    passed: dict[str, None] = {}
+    at = tweet
+    while at.id_str not in roots and at.id_str not in passed:
+        passed[at.id_str] = None
+        at = own.get(at.in_reply_to_status_id_str or "", at)
+    root = roots.get(at.id_str, at.id_str)
+    roots.update(dict.fromkeys(passed, root))
+    return root
 
 
 def _order(tweet: Tweet) -> tuple[int, str]:
