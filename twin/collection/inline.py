@@ -34,7 +34,7 @@ NAMES_FRAME = re.compile(
     r"(?:^|[\s_-])(?:nav(?:bar|igation)?|menu|breadcrumbs?|sidebar|footer|social|shar(?:e|ing)(?:daddy)?|related|comments?"
     r"|respond|newsletter|subscri(?:be|ption)(?:[\s_-]?(?:form|widget))?|promo|sponsor(?:ed)?|advert(?:isement)?s?|ads?|cookies?"
     r"|consent|pagination|pager|toc|table-of-contents|tag-?(?:s|list|cloud)|author-(?:bio|box|card)|widgets?|skip-link|popup|modal"
-    r"|recommend(?:ed|ations)?|read-?(?:more|next)|toolbar|byline|metadata|post-meta|entry-meta)(?:$|[\s_-])",
+    r"|recommend(?:ed|ations)?|read-?(?:more|next)|toolbar|button-wrap(?:per)?|jp-relatedposts|feedflare|byline|metadata|post-meta|entry-meta)(?:$|[\s_-])",
     re.IGNORECASE,
 )
 """Classes and ids of what stands around an article."""
@@ -42,6 +42,7 @@ EMPHASIS = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~
 CODE = frozenset({"code", "tt", "kbd", "samp"})
 BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 PERMALINK = re.compile(r"\b(?:header-?link|anchor(?:-?link)?|permalink|hash-link|heading-?link|octicon)\b")
+BUTTON = re.compile(r"(?:^|[\s_-])(?:button|btn)(?:$|[\s_-])", re.IGNORECASE)
 PERMALINK_TEXTS = frozenset({"", "#", "¶", "§", "🔗", "¤", "link"})
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]{0,300}\]){0,2000})\]\([^()\s]{1,4000}\)")
 IMAGE = re.compile(r"\*Image: [^\n]{1,1000}\*")
@@ -181,10 +182,11 @@ def _code(element: HtmlElement) -> str:
 def _link(element: HtmlElement, inner: str, base: str | None) -> str:
     href = (element.get("href") or "").strip()
     words = " ".join(inner.split())
+    names = element.get("class") or ""
     if is_permalink(element):
         return ""
     target = _target(href, base)
-    if not target or not words or "](" in words or words.startswith("*Image: "):
+    if not target or not words or "](" in words or words.startswith("*Image: ") or BUTTON.search(names):
         return inner
     before = " " if inner[:1].isspace() else ""
     after = " " if inner[-1:].isspace() else ""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twin.collection.blocks import Block
 
-__all__ = ["select"]
+__all__ = ["select", "without_frames"]
 
 WORDS = re.compile(r"[\u0e00-\u0e7f\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|[^\W_]+")
 """Scripts that write no blanks count by letters."""
@@ -66,6 +66,15 @@ def select(page: Block, careful: Iterable[str], generous: Callable[[], Iterable[
             beside = len(words[place]) < SHINGLE and any(sure[max(0, place - 1) : place + 2])
             believed = believed or (beside and told.mentions(words[place]))
             leaf.kept = believed and not leaf.in_frame and leaf.linked <= MOSTLY_LINKS
+    _settle(page)
+
+
+def without_frames(page: Block) -> None:
+    """Marks as kept what stands in no frame, where all is the article's."""
+    leaves = blocks.leaves(page)
+    _believe_frames(leaves, [_words(leaf.text) for leaf in leaves], [True] * len(leaves))
+    for leaf in leaves:
+        leaf.kept = not leaf.in_frame
     _settle(page)
 
 
@@ -141,8 +150,6 @@ def _settle(block: Block) -> None:
     if block.kind == "table":
         cells = [cell for row in block.children for cell in row.children if cell.text]
         block.kept = sum(cell.kept for cell in cells) * 2 > len(cells)
-    elif block.kind == "rule":
-        block.kept = False
     elif block.children and block.kind != "row":
         block.kept = any(child.kept for child in block.children)
 

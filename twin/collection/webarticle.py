@@ -11,7 +11,7 @@ import msgspec
 
 from twin.collection import platforms, text, urls, webpage
 from twin.collection.base import Draft, failed, finish, refused
-from twin.errors import CollectionError, SourceFailed, SourceGone, SourceRefused
+from twin.errors import CollectionError, SourceGone, SourceRefused
 from twin.records import Gone, Rejected, Unchanged, Visit
 
 if TYPE_CHECKING:
@@ -22,12 +22,29 @@ if TYPE_CHECKING:
     from twin.collection.session import Session
     from twin.records import Source
 
-__all__ = ["draft_of", "reader_of", "refresh", "visit_of"]
+__all__ = ["as_before", "draft_of", "is_usable", "reader_of", "refresh", "visit_of"]
 
 
 def reader_of(source: Source) -> str:
     """What a `Visit` of a page names as its reader: the code, and the author where the page names none."""
     return f"{webpage.VERSION} {source.author or ''}".strip()
+
+
+def is_usable(visit: Visit, source: Source, session: Session) -> bool:
+    """Whether a page that is as it was at `visit` would give the same again."""
+    return visit.reader == (reader_of(source) if visit.documents else _reader_of_nothing(source, session))
+
+
+def as_before(visit: Visit) -> Iterator[Item]:
+    """What a page gives that is as it was at `visit`."""
+    yield from (Unchanged(url=url) for url in visit.documents)
+    if not visit.documents:
+        yield refused(visit.url, "there was no article in it at the last look, and it has not changed since")
+
+
+def _reader_of_nothing(source: Source, session: Session) -> str:
+    """What reads a page in which nothing was found: with a browser, something might be."""
+    return f"{reader_of(source)} / nothing, browser {session.settings.browser}"
 
 
 def draft_of(fetched: Fetched) -> Draft:
@@ -57,7 +74,7 @@ def _read(fetched: Fetched, session: Session) -> tuple[Draft, Fetched]:
         return draft_of(fetched), fetched
     except webpage.NoArticle as nothing:
         if session.browser is None:
-            raise SourceFailed(f"{nothing}. COLLECTION_BROWSER=auto would show it in a browser") from None
+            raise webpage.NoArticle(f"{nothing}. COLLECTION_BROWSER=auto would show it in a browser") from None
         rendered = session.browser.render(fetched)
         return draft_of(rendered), rendered
 
@@ -73,6 +90,11 @@ def visit_of(location: str, fetched: Fetched, documents: list[str], source: Sour
         digest=fetched.digest,
         listed=listed,
     )
+
+
+def _visit_of_nothing(location: str, fetched: Fetched, source: Source, session: Session, listed: str | None) -> Visit:
+    visit = visit_of(location, fetched, [], source, listed)
+    return msgspec.structs.replace(visit, reader=_reader_of_nothing(source, session))
 
 
 def refresh(
@@ -96,12 +118,12 @@ def refresh(
     """
     known = visit.documents if visit else []
     place = known[0] if known else location  # what fails is the document that is held, so that it is not missed
-    usable = visit if known and visit and visit.reader == reader_of(source) else None
+    fetched = None
     try:
-        fetched = session.fetcher.get(location, visit=usable)
+        fetched = session.fetcher.get(location, visit=visit if visit and is_usable(visit, source, session) else None)
         if fetched is None:
-            yield from (Unchanged(url=url) for url in known)
-            if visit and visit.listed != listed:
+            if visit:
+                yield from as_before(visit)
                 yield msgspec.structs.replace(visit, listed=listed, checked_at=None)
             return
         draft, fetched = _read(fetched, session)
@@ -111,12 +133,18 @@ def refresh(
             yield failed(location, str(gone))
     except SourceRefused as refusal:
         yield refused(place, str(refusal))
+    except webpage.NoArticle as nothing:
+        yield failed(place, str(nothing))
+        if fetched and not known:
+            yield _visit_of_nothing(location, fetched, source, session, listed)
     except CollectionError as failure:
         yield failed(place, str(failure))
     else:
         found = finish(amend(draft) if amend else draft, source)
-        if isinstance(found, Rejected):
-            yield msgspec.structs.replace(found, url=place)
+        if not isinstance(found, Rejected):
+            yield found
+            yield visit_of(location, fetched, [found.url], source, listed)
             return
-        yield found
-        yield visit_of(location, fetched, [found.url], source, listed)
+        yield msgspec.structs.replace(found, url=place)
+        if not known:
+            yield _visit_of_nothing(location, fetched, source, session, listed)

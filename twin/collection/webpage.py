@@ -81,14 +81,17 @@ def read(html: str, url: str | None = None) -> Page:
 
 
 def fragment(html: str, base: str | None = None) -> str:
-    """All of a piece of HTML as markdown, for what is nothing but an article, such as a feed's entry.
+    """A piece of HTML as markdown, for what is an article already, such as a feed's entry: all of it but what calls
+    itself sharing buttons, a subscription form or the like.
 
     Raises:
         SourceFailed: It is not HTML, or built in a way that nobody writes.
     """
     if not html.strip():
         return ""
-    return rendering.markdown(blocks.read(_parse(html), base))
+    page = blocks.read(_parse(html), base)
+    selection.without_frames(page)
+    return rendering.markdown(page)
 
 
 def _parse(html: str) -> HtmlElement:
