@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["PLATFORM", "Properties", "is_database", "page_id", "read_html", "read_markdown"]
 
 PLATFORM = "notion.so"
-NAMED = re.compile(r"(?P<title>.*?)[ _-]?(?P<id>[0-9a-f]{32})(?:_all)?", re.DOTALL)
+NAMED = re.compile(r"(?P<title>.*\S) (?P<id>[0-9a-f]{32})(?:_all)?", re.DOTALL)
+"""A name that is an id alone is somebody else's hash: Notion calls a page without a title `Untitled`."""
 PROPERTY = re.compile(r"(?P<name>[^\W\d_][\w /()&'-]{0,60}): (?P<value>.*)")
 MAX_PROPERTIES = 100
 LINK = re.compile(

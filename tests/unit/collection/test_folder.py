@@ -238,3 +238,9 @@ def test_an_empty_or_missing_folder_fails_clearly(tmp_path: Path, make: bool) ->
         (folder / "empty").mkdir(parents=True)
     with pytest.raises(SourceFailed, match=r"has no documents.*\.md|does not exist"):
         list(collection.look(Source(kind="folder", location=str(folder)), settings()))
+
+
+def test_a_name_that_is_a_hash_is_no_page_of_notions(tmp_path: Path) -> None:
+    (tmp_path / f"{'0a' * 16}.md").write_text("# A title\n\nAuthor: me\n")
+    document = only_document(tmp_path)
+    assert (document.url, document.author) == (f"{tmp_path.as_uri()}/{'0a' * 16}.md", "Ada")

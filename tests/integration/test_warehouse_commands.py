@@ -1,0 +1,149 @@
+"""`llm-twin warehouse export/import` and `llm-twin ingest -`, as a person uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from llm_twin_dagster.cli import app
+from twin.records import Document, Source, document_id
+from twin.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Source(kind="folder", location="/notes", author="Ada")
+PARAGRAPH = "Engines turn heat into work. They do it in cycles, and each cycle gives a little less than it took. "
+SEED = [
+    {"id": "1", "platform": "medium", "author_id": "9", "author_full_name": "Ada Lovelace", "content": content,
+     "link": f"https://a.example/{number}"}
+    for number, content in enumerate([{"Title": "One", "Content": "Text."}, "{'Title': 'Two', 'Content': 'Text.'}", 3])
+]  # fmt: skip
+
+
+@pytest.fixture
+def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The warehouse that the commands use."""
+    monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    monkeypatch.setenv("MONGODB_DATABASE", mongo_database)
+    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
+    with Warehouse(mongo_uri, mongo_database) as warehouse:
+        yield warehouse
+
+
+def run(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    result = CliRunner().invoke(app, arguments, input=given)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def fill(warehouse: Warehouse) -> None:
+    url = "/notes/a"
+    document = Document(
+        id=document_id(url), url=url, source_id=SOURCE.id, author="Ada", title="A", content="W\u00f6rter."
+    )
+    warehouse.add_source(SOURCE)
+    warehouse.observe(SOURCE, [document], complete=True)
+
+
+def test_an_export_goes_to_a_file_and_comes_back_as_it_was(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mongo_database: str
+) -> None:
+    fill(warehouse)
+    file = tmp_path / "twin.jsonl"
+    file.write_text("An older file of that name.")
+    code, said, _ = run("warehouse", "export", str(file), "--json")
+    assert (code, json.loads(said)) == (0, {"file": str(file), "rows": 3})
+    assert [place.name for place in tmp_path.iterdir() if place.is_file()] == ["twin.jsonl"]
+    exported = file.read_bytes()
+    assert run("warehouse", "export", "-")[1].encode() == exported
+    monkeypatch.setenv("MONGODB_DATABASE", f"{mongo_database}_copy")
+    try:
+        code, said, _ = run("warehouse", "import", str(file), "--json")
+        assert (code, json.loads(said)["added"]) == (0, {"sources": 1, "raw_documents": 1, "outcomes": 1})
+        code, said, _ = run("warehouse", "import", "-", given=exported)
+        assert code == 0
+        assert "raw_documents" in said
+        assert run("warehouse", "export", "-")[1].encode() == exported
+    finally:
+        warehouse._connection.client.drop_database(f"{mongo_database}_copy")
+
+
+def test_lines_that_are_no_rows_are_told_and_only_nothing_at_all_is_a_failure(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    fill(warehouse)
+    run("warehouse", "export", str(tmp_path / "a.jsonl"))
+    lines = (tmp_path / "a.jsonl").read_bytes().splitlines(keepends=True)
+    code, _, error = run("warehouse", "import", "-", given=b"".join([lines[0], b"nonsense\n", *lines[1:]]))
+    assert code == 0
+    assert "line 2:" in error
+    code, _, error = run("warehouse", "import", "-", given=lines[0] + b"nonsense\n")
+    assert code == 1
+    assert "Nothing could be read" in error
+
+
+@pytest.mark.parametrize("by", ["file", "standard input"])
+def test_the_seed_systems_export_comes_in(warehouse: Warehouse, tmp_path: Path, by: str) -> None:
+    data = json.dumps(SEED).encode()
+    (tmp_path / "seed.data").write_bytes(data)
+    code, said, _ = run(
+        "warehouse", "import", "-" if by != "file" else str(tmp_path / "seed.data"), "--json", given=data
+    )
+    report: dict[str, Any] = json.loads(said)
+    assert code == 0
+    assert (report["added"], report["failed"]) == (2, 1)
+    assert "item 3" in report["problems"][0]["reason"]
+    assert {(document.title, document.author, document.platform) for document in warehouse.documents()} == {
+        ("One", "Ada Lovelace", "medium"),
+        ("Two", "Ada Lovelace", "medium"),
+    }
+    [source] = warehouse.sources()
+    assert source.kind == "json"
+    assert Path(source.location).read_bytes() == data
+
+
+def test_documents_in_json_lines_come_in(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "content": "Text."}\n{"id": "2"}\n')
+    code, said, _ = run("warehouse", "import", str(tmp_path / "a.jsonl"), "--author", "Ada", "--json")
+    assert (code, json.loads(said)["added"], json.loads(said)["failed"]) == (0, 1, 1)
+    assert [document.author for document in warehouse.documents()] == ["Ada"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "neither an export"),
+        (b"plain text", "neither an export"),
+        (b'{"format": "llm-twin warehouse", "version": 2}', "version 2"),
+    ],
+)
+def test_what_cannot_be_imported_says_why(warehouse: Warehouse, data: bytes, reason: str) -> None:
+    code, _, error = run("warehouse", "import", "-", given=data)
+    assert code == 1
+    assert reason in error
+
+
+def test_a_file_that_is_not_there_and_a_folder_that_is_not_there_say_so(warehouse: Warehouse, tmp_path: Path) -> None:
+    code, _, error = run("warehouse", "import", str(tmp_path / "none.jsonl"))
+    assert (code, "cannot be read: No such file" in error) == (1, True)
+    code, _, error = run("warehouse", "export", str(tmp_path / "none" / "a.jsonl"))
+    assert (code, "There is no folder" in error) == (1, True)
+
+
+def test_a_text_from_standard_input_is_a_source_that_can_be_read_again(warehouse: Warehouse, home: Path) -> None:
+    text = f"On engines.\n\n{PARAGRAPH * 4}\n".encode()
+    code, said, error = run("ingest", "-", "--author", "Ada", "--title", 'A "note"', "--json", given=text)
+    assert code == 0, error
+    assert json.loads(said)["added"] == 1
+    [document] = warehouse.documents()
+    assert (document.title, document.author) == ('A "note"', "Ada")
+    assert document.content == text.decode()
+    [kept] = (home / "inbox").iterdir()
+    assert warehouse.sources() == [Source(kind="folder", location=str(kept), author="Ada")]
+    code, _, error = run("ingest", str(kept), "--title", "Another", given=text)
+    assert (code, "--title is for a text from standard input" in error) == (1, True)
