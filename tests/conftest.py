@@ -1,19 +1,25 @@
-"""Fixtures that every test may use: the real embedded MongoDB, a fresh database, a fresh TWIN_HOME, a small model."""
+"""Fixtures that every test may use: the real embedded MongoDB, a fresh database, a fresh TWIN_HOME, a small model, a
+web server that misbehaves as it is told."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import socket
+import threading
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
     from twin.collection import Item
+    from twin.collection.fetch import Fetcher
     from twin.records import Source, Visit
     from twin.warehouse import Warehouse
 
@@ -147,3 +153,124 @@ class Looks:
 def looks() -> Looks:
     """Call it with a location, as often as you like."""
     return Looks()
+
+
+class Asked(NamedTuple):
+    """A request that a `Web` was sent."""
+
+    path: str
+    host: str
+    headers: dict[str, str]
+    connection: int
+    """The connection that it came by, counted from 1."""
+
+
+Scripted: TypeAlias = "bytes | Callable[[socket.socket, Asked], None]"
+
+
+class Web:
+    """A server on a loopback port that answers byte for byte as a test scripts it, and remembers what it was asked."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.routes: dict[str, Scripted | list[Scripted]] = {}
+        """By path. Of a list, each request takes the first, and the last stays."""
+        self.asked: list[Asked] = []
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._context = context
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"{'https' if self._context else 'http'}://{host}:{self.port}{path}"
+
+    def paths(self) -> list[str]:
+        """What was asked for, robots.txt apart."""
+        return [one.path for one in self.asked if one.path != "/robots.txt"]
+
+    @staticmethod
+    def answer(body: bytes = b"", status: str = "200 OK", *headers: str, type: str = "text/html") -> bytes:
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", f"Content-Type: {type}", *headers, "", ""]
+        return "\r\n".join(lines).encode("latin-1") + body
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError):
+            if self._context:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            with connection, connection.makefile("rb") as lines:
+                while line := lines.readline():
+                    path = line.decode().split()[1]
+                    head = iter(lambda: lines.readline().decode("latin-1").strip(), "")
+                    headers = dict(pair.split(": ", 1) for pair in head)
+                    asked = Asked(path, headers["Host"].partition(":")[0], headers, number)
+                    self.asked.append(asked)
+                    script = self.routes.get(path, self.answer(status="404 Not Found"))
+                    if isinstance(script, list):
+                        script = script.pop(0) if len(script) > 1 else script[0]
+                    if not isinstance(script, bytes):
+                        script(connection, asked)
+                        return
+                    connection.sendall(script)
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A server that answers as it is told."""
+    server = Web()
+    yield server
+    server.close()
+
+
+class Fetchers:
+    """Makes fetchers for which every name leads to this machine, and whose pauses take no time but are recorded."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        self.addresses: dict[str, list[str]] = {}
+        """Of names that lead elsewhere."""
+        self._made: list[Fetcher] = []
+        self._skipped = 0.0
+
+    def __call__(self, **settings: object) -> Fetcher:
+        import time
+
+        from twin.collection.fetch import Fetcher
+        from twin.collection.pacing import Timing
+        from twin.settings import SourceSettings, read
+
+        given = read(SourceSettings).model_copy(update={"allow_private_addresses": True} | settings)
+        timing = Timing(monotonic=lambda: time.monotonic() + self._skipped, sleep=self._sleep, chance=lambda: 1.0)
+        fetcher = Fetcher(given, resolver=self._resolve, timing=timing)
+        self._made.append(fetcher)
+        return fetcher
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        return self.addresses.get(host, ["127.0.0.1"])
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._skipped += seconds
+
+    def close(self) -> None:
+        for fetcher in self._made:
+            fetcher.close()
+
+
+@pytest.fixture
+def fetchers() -> Iterator[Fetchers]:
+    """Call it with settings for a fetcher."""
+    factory = Fetchers()
+    yield factory
+    factory.close()

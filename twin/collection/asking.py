@@ -194,7 +194,7 @@ async def _read_head(reply: Reply) -> bytes:
         await reply.drain()
         return b""
     body = bytearray()
-    async for block in reply.blocks():
+    async for block in reply.blocks(2 * MAX_ROBOTS_BYTES):
         body += block
         if len(body) >= MAX_ROBOTS_BYTES:
             break

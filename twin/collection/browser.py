@@ -50,7 +50,7 @@ FLAGS = [
     "--dns-prefetch-disable",
     "--disable-gpu",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name before Chromium 120
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name in older versions
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--js-flags=--max-old-space-size=512",
 ]

@@ -167,7 +167,7 @@ async def _read_page(reply: Reply, accept: tuple[str, ...], max_bytes: int) -> b
     if declared.isdigit() and int(declared) > max_bytes:
         raise SourceRefused(too_large(int(declared), max_bytes))
     body = bytearray()
-    async for block in reply.blocks():
+    async for block in reply.blocks(max_bytes):
         body += block
         if len(body) > max_bytes:
             raise SourceRefused(too_large(None, max_bytes))

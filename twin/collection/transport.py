@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import zlib
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ import httpcore
 import httpx
 
 from twin.collection import addresses
+from twin.collection.base import too_large
 from twin.errors import SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
@@ -53,22 +54,23 @@ class Reply:
         """What the server answered, for people."""
         return f"the server answered {self.status} {self.reason}".rstrip()
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self, max_bytes: int) -> AsyncIterator[bytes]:
         """The body without its compression, in blocks of at most `BLOCK_BYTES`, each made when it is asked for.
 
         Raises:
-            SourceRefused: It is encoded in a way that was not asked for.
+            SourceRefused: More than `max_bytes` came, before it was decompressed, or it is encoded in a way that was
+                not asked for.
             SourceFailed: It is not what its encoding says, or breaks off.
         """
         encoding = self.headers.get("content-encoding", "").strip().lower()
         if encoding in ("", "identity"):
-            async for data in self._raw():
+            async for data in self._raw(max_bytes):
                 yield data
             return
         if encoding not in (*ENCODINGS, "x-gzip"):
             raise SourceRefused(f"its encoding {encoding[:80]!r} was not asked for")
         decoder = _Inflater(raw_allowed=encoding == "deflate")
-        async for data in self._raw():
+        async for data in self._raw(max_bytes):
             for block in decoder.feed(data):
                 yield block
         if not decoder.complete:
@@ -76,15 +78,17 @@ class Reply:
 
     async def drain(self) -> None:
         """Reads the rest of a small body, so that the connection can be used again."""
-        size = 0
-        async for data in self._raw():
-            size += len(data)
-            if size > DRAINED_BYTES:
-                return
+        with contextlib.suppress(SourceRefused):
+            async for _ in self._raw(DRAINED_BYTES):
+                pass
 
-    async def _raw(self) -> AsyncIterator[bytes]:
+    async def _raw(self, max_bytes: int) -> AsyncIterator[bytes]:
+        size = 0
         async for data in self._response.aiter_stream():
             self._received(len(data))
+            size += len(data)
+            if size > max_bytes:
+                raise SourceRefused(too_large(None, max_bytes))
             yield data
 
 
@@ -97,12 +101,12 @@ class Transport:
     """
 
     def __init__(self, settings: SourceSettings, resolver: Resolver) -> None:
-        self._certificates = httpx.create_ssl_context()
+        self._certificates: ssl.SSLContext | None = None
         self._network = _CheckedNetwork(resolver, allow_private=settings.allow_private_addresses)
         self._max_idle = settings.max_connections
         self._idle: dict[str, httpcore.AsyncHTTPConnection] = {}
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def open(self, url: str, headers: dict[str, str], received: Callable[[int], None]) -> AsyncGenerator[Reply]:
         """The answer of the server at `url`, as `urls.normal` writes it; `received` is told of bytes as they come.
 
@@ -143,6 +147,8 @@ class Transport:
             return kept
         if kept:
             await kept.aclose()
+        if origin.scheme == b"https" and self._certificates is None:
+            self._certificates = httpx.create_ssl_context()
         return httpcore.AsyncHTTPConnection(
             origin,
             ssl_context=self._certificates,
@@ -152,7 +158,7 @@ class Transport:
 
     async def _put_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTPConnection) -> None:
         place = str(origin)
-        if connection.is_closed() or not connection.is_idle() or place in self._idle:
+        if connection.is_closed() or not connection.is_idle() or place in self._idle or not _is_clean(connection):
             await connection.aclose()
             return
         self._idle[place] = connection
@@ -221,6 +227,15 @@ class _Inflater:
                 self._stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
                 return self._inflate(data)
             raise SourceFailed(f"its body is not compressed as it says: {error}") from None
+
+
+def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Whether the server sent no more than its answer: the rest would be taken for the answer about the next page.
+
+    httpcore does not tell, so its parser is asked; a version that keeps it elsewhere only costs new connections.
+    """
+    parser = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return parser is not None and not parser.trailing_data[0]
 
 
 def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
