@@ -26,6 +26,7 @@ __all__ = [
     "evaluate",
     "held_out_questions",
     "hits",
+    "outcome",
     "score",
 ]
 
@@ -115,7 +116,7 @@ def ask(questions: Sequence[Question], search: Callable[[str, str | None], Seque
     Raises:
         ValueError: A question has no relevant id.
     """
-    return [_outcome(question, search(question.text, question.author)) for question in questions]
+    return [outcome(question, search(question.text, question.author)) for question in questions]
 
 
 def score(outcomes: Sequence[Outcome]) -> RetrievalScores:
@@ -140,7 +141,12 @@ def hits(passages: Sequence[Passage], relevant: frozenset[str]) -> list[int]:
     return gains
 
 
-def _outcome(question: Question, passages: Sequence[Passage]) -> Outcome:
+def outcome(question: Question, passages: Sequence[Passage]) -> Outcome:
+    """How a ranking, best first, does on a question.
+
+    Raises:
+        ValueError: The question has no relevant id.
+    """
     wanted = len(question.relevant)
     if not wanted:
         raise ValueError(f"A question needs at least one relevant id; {question.text!r} has none.")

@@ -55,7 +55,7 @@ _PHRASE = re.compile(
     rf"|(?P<since>since|starting\s+in|from)\s+(?P<since_moment>{_MOMENT})(?P<on>\s+(?:on|onwards?))"
     rf"|(?P<how>since|after|before|until|till|up\s+to|in|during|from|on|of)\s+(?:the\s+year\s+)?(?P<moment>{_MOMENT})"
     rf"|(?:in|during|over|within|from)?\s*(?:the\s+)?(?:last|past)\s+(?P<count>\d{{1,3}}|two|three|four|five|six|twelve)\s+{_UNIT}"
-    rf"|(?:in|during|over|within|from|since)?\s*(?:the\s+)?(?P<which>last|past|this|previous)\s+(?P<period>week|month|year)"
+    rf"|(?:in|during|over|within|from|since|of)?\s*(?:the\s+)?(?P<which>last|past|this|previous)\s+(?P<period>week|month|year)"
     rf"|(?P<bare>{_MOMENT})"
     rf"|(?:most\s+)?(?P<recent>recently|recent|latest|newest|lately)"
     rf")(?![\w-])"

@@ -107,8 +107,8 @@ def _joined(named: Sequence[Named], words: Sequence[Token]) -> list[list[Named]]
     """`Paul and Maxime` are asked together."""
     groups: list[list[Named]] = []
     for name in named:
-        last = groups[-1][-1].last if groups else -2
-        if name.first == last + 2 and words[last + 1].folded in {"and", "or", "vs", "versus"}:
+        before = groups[-1][-1].last + 1 if groups else None
+        if before == name.first - 1 and words[before].folded in {"and", "or", "vs", "versus"}:
             groups[-1].append(name)
         else:
             groups.append([name])

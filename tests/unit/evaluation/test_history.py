@@ -1,0 +1,140 @@
+"""Retrieval over time: what is kept, what is compared, and that chance stops nobody."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from twin.artifacts import ArtifactStore
+from twin.errors import ArtifactError
+from twin.evaluation import charts
+from twin.evaluation.history import LEAST_QUESTIONS, PATH, Evaluation, compare, history, record
+from twin.evaluation.intervals import bootstrap
+from twin.evaluation.retrieval import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def outcomes(ranks: Sequence[float], *, prefix: str = "q") -> list[Outcome]:
+    return [
+        Outcome(
+            question=f"{prefix}{place}", author="Ada", recall={1: 0.0, 4: 0.0, 10: 0.0}, reciprocal_rank=rank, ndcg=rank
+        )
+        for place, rank in enumerate(ranks)
+    ]
+
+
+def kept(
+    store: ArtifactStore, ranks: Sequence[float], index: str, *, accept: bool = False, dataset: str = "d1"
+) -> list[Evaluation]:
+    return record(
+        store,
+        outcomes(ranks),
+        at=NOW,
+        generation=f"{index}-generation",
+        index_version=index,
+        dataset_version=dataset,
+        rivals={"dense alone": 0.5},
+        accept=accept,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(str(tmp_path))
+
+
+def test_the_first_evaluation_passes(store: ArtifactStore) -> None:
+    (first,) = kept(store, [0.1] * 30, "i1")
+    assert first.accepted
+    assert "first evaluation" in first.verdict.reason
+
+
+def test_a_sure_drop_is_a_regression_and_says_how_to_go_back(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    *_, last = kept(store, [0.5] * 20 + [1.0] * 10, "i2")
+    assert not last.accepted
+    assert (last.verdict.baseline, last.verdict.common) == ("i1-generation", 30)
+    assert "llm-twin index rollback" in last.verdict.reason
+    assert "accept: true" in last.verdict.reason
+
+
+def test_a_drop_within_chance_is_none(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    *_, last = kept(store, [0.5, *([1.0] * 29)], "i2")
+    assert last.accepted
+    assert last.verdict.reason.startswith("No regression")
+
+
+def test_a_small_drop_is_none_however_sure(store: ArtifactStore) -> None:
+    kept(store, [0.50] * 200, "i1")
+    *_, last = kept(store, [0.49] * 200, "i2")
+    assert last.accepted
+
+
+def test_few_questions_decide_nothing(store: ArtifactStore) -> None:
+    kept(store, [1.0] * (LEAST_QUESTIONS - 1), "i1")
+    *_, last = kept(store, [0.0] * (LEAST_QUESTIONS - 1), "i2")
+    assert last.accepted
+    assert f"at least {LEAST_QUESTIONS}" in last.verdict.reason
+
+
+def test_only_questions_that_both_were_asked_are_compared(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    verdict = compare([*outcomes([1.0] * 25), *outcomes([0.0] * 25, prefix="new")], "i2", history(store))
+    assert (verdict.common, verdict.regressed) == (25, False)
+
+
+def test_a_regression_is_no_yardstick_for_the_next_one(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    kept(store, [0.2] * 30, "i2")
+    *_, last = kept(store, [0.3] * 30, "i3")
+    assert (last.accepted, last.verdict.baseline) == (False, "i1-generation")
+
+
+def test_a_person_may_accept_a_drop_which_is_then_the_yardstick(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    kept(store, [0.2] * 30, "i2")
+    accepted = kept(store, [0.2] * 30, "i2", accept=True)
+    assert [one.accepted for one in accepted] == [True, True]
+    assert kept(store, [0.2] * 30, "i3")[-1].verdict.baseline == "i2-generation"
+
+
+def test_evaluating_the_same_index_again_replaces_and_is_judged_as_before(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    kept(store, [0.2] * 30, "i2")
+    again = kept(store, [0.2] * 30, "i2")
+    assert [one.index_version for one in again] == ["i1", "i2"]
+    assert not again[-1].accepted
+
+
+def test_what_cannot_be_read_says_what_to_do(store: ArtifactStore) -> None:
+    store.write(PATH, b"not json\n")
+    with pytest.raises(ArtifactError, match="materialize retrieval_evaluation"):
+        history(store)
+
+
+def test_the_interval_holds_the_mean_and_is_the_same_every_time() -> None:
+    values = [random.Random(1).random() for _ in range(50)]
+    interval = bootstrap(values)
+    assert interval.low <= interval.mean <= interval.high
+    assert interval == bootstrap(values)
+    assert bootstrap([0.5] * 9).low == bootstrap([0.5] * 9).high == 0.5
+    with pytest.raises(ValueError, match="at least one"):
+        bootstrap([])
+
+
+def test_the_chart_is_an_image_also_with_a_regression_in_it(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    evaluations = kept(store, [0.2] * 30, "i2")
+    assert charts.retrieval_over_time(evaluations).startswith(b"\x89PNG")
+    assert charts.retrieval_over_time(evaluations[:1]).startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="at least one"):
+        charts.retrieval_over_time([])
