@@ -24,7 +24,7 @@ __all__ = [
     "read_draft",
 ]
 
-VERSION = "files/1"
+VERSION = f"files/1 {webpage.VERSION}"
 """Changes when the same bytes make another document."""
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mdx"})
 HTML = frozenset({".html", ".htm", ".xhtml"})

@@ -77,7 +77,9 @@ def read_html(html: str, path: PurePath) -> Draft:
     for element in (heading, table, _first(tree, "page-header-icon")):
         if element is not None:
             element.drop_tree()
-    return _draft(title, identity, said, LINK.sub(_link, markup.to_markdown(tree)))
+    for link in tree.iter("a"):
+        link.set("href", _target(link.get("href") or "") or "")
+    return _draft(title, identity, said, markup.to_markdown(tree))
 
 
 def _draft(title: str, identity: str, said: Properties, content: str) -> Draft:
@@ -133,13 +135,16 @@ def _date(value: str | None) -> datetime | None:
 
 
 def _link(found: re.Match[str]) -> str:
-    """A link to another page of the export leads to where that page is."""
-    target = unquote(found["target"])
-    if "://" in target:
-        return found[0]
-    name = target.rsplit("/", 1)[-1].rpartition(".")[0]
-    page = NAMED.fullmatch(name)
-    return f"[{found['text']}](https://www.notion.so/{page['id']})" if page else found["text"]
+    target = _target(found["target"])
+    return f"[{found['text']}]({target})" if target else found["text"]
+
+
+def _target(link: str) -> str | None:
+    """Where a link leads: for one to another page of the export, where that page is; None for other files of it."""
+    if "://" in link or link.startswith(("mailto:", "#")):
+        return link
+    page = NAMED.fullmatch(unquote(link).rsplit("/", 1)[-1].rpartition(".")[0])
+    return f"https://www.notion.so/{page['id']}" if page else None
 
 
 def _first(tree: HtmlElement, name: str) -> HtmlElement | None:

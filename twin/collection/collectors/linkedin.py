@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkedInCollector", "rows"]
 
-READER = "linkedin/1"
+READER = f"linkedin/1 {webpage.VERSION}"
 PLATFORM = "linkedin"
 TABLE = re.compile(r"(shares|comments|profile)(?:_\d+)?\.csv", re.IGNORECASE)
 ARTICLE = re.compile(r"(?:.*/)?articles/[^/]+\.html?", re.IGNORECASE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from twin.collection import exports, markup, posts, stamps, urls
+from twin.collection import exports, markup, posts, stamps, urls, webpage
 from twin.collection.base import Draft, failed, finish, parse_date
 from twin.collection.collectors.folder import as_path
 from twin.errors import CollectionError, InputError, SourceFailed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MastodonCollector"]
 
-READER = "mastodon/1"
+READER = f"mastodon/1 {webpage.VERSION}"
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 ARCHIVE = re.compile(r"archive-\d{14}-[0-9a-f]{32}\.(?:tar\.gz|zip)")
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from twin.collection import git, stamps, text, urls
 from twin.collection.base import Draft, failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
-from twin.collection.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, markdown_draft
+from twin.collection.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, VERSION, markdown_draft
 from twin.collection.languages import code_language, why_not_written
 from twin.collection.webpage import fenced
 from twin.collection.webpage import read as read_html
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RepositoryCollector"]
 
-READER = "repository/1"
+READER = f"repository/1 {VERSION}"
 FORGE = re.compile(r"https?://(?:www\.)?(github\.com|gitlab\.com)/([\w.-]+)/([\w.-]+?)(?:\.git)?/?", re.IGNORECASE)
 FORGE_PAGES = frozenset(
     {"features", "topics", "search", "settings", "orgs", "explore", "marketplace", "sponsors", "about"}
