@@ -37,6 +37,7 @@ TIME_FACTOR = 3
 """A page that is rendered may take so many times what a page that is fetched may, as it asks for many things."""
 QUIET_SECONDS = 10.0
 """A page that never stops asking for more is read after this."""
+START_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: as the browser's proxy it answers nothing."""
@@ -110,7 +111,7 @@ class Browser:
             ) from None
         async with self._turn:
             try:
-                async with asyncio.timeout(self._limit):
+                async with asyncio.timeout(START_SECONDS):
                     chromium = await self._start()
                     context = await chromium.new_context(
                         user_agent=self._settings.user_agent, service_workers="block", accept_downloads=False

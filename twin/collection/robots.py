@@ -22,6 +22,7 @@ LARGE_CHARS = 50_000
 """A longer file is read and matched in a thread, as it could hold up the others."""
 AGENT_LINE = re.compile(r"\s*user[- ]?agent\s*:?\s*([^#]*)", re.IGNORECASE)
 BETWEEN_AGENTS = re.compile(r"\s*(?:#|$|site-?maps?\b|host\b)", re.IGNORECASE)
+URL = re.compile(r"https?://\S+")
 PRODUCT = re.compile(r"([A-Za-z_][\w-]*)/")
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ async def _aside(large: bool, work: Callable[[], T]) -> T:
 
 def _products(user_agent: str) -> set[str]:
     """The names by which a robots.txt may mean this robot: `llm-twin` of `llm-twin/0.1 (+https://...)`."""
-    lower = user_agent.lower()
+    lower = URL.sub("", user_agent.lower())
     return set(PRODUCT.findall(lower)) or {lower.partition(" ")[0]}
 
 
