@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-__all__ = ["LIVE", "Base", "pages"]
+__all__ = ["BATCH", "LIVE", "Base", "pages"]
 
 PAGE = 100
 """Documents read or written at a time."""
+BATCH = 1_000
+"""Ids and hashes read at a time; the driver's own 16 MB of them would be 60 MB of Python objects."""
 LIVE: dict[str, Any] = {"live": True}
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -94,7 +96,7 @@ class Base:
     def _pairs(self, collection: str, condition: dict[str, Any], field: str) -> Iterator[tuple[str, str]]:
         """Id and a field in the order of ids, from an index alone."""
         with self._connection.reaching():
-            for row in self._database[collection].find(condition, {field: 1}).sort("_id"):
+            for row in self._database[collection].find(condition, {field: 1}, batch_size=BATCH).sort("_id"):
                 yield row["_id"], row[field]
 
     def _read(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from twin.collection.events import Ended, Found, Idle
-from twin.collection.hosts import host_of
 from twin.errors import SourceRefused
 from twin.records import Document, Gone, Rejected, Unchanged, Visit, document_id
 from twin.warehouse import looks, visits
@@ -56,11 +55,12 @@ class _Batch(msgspec.Struct):
 
     began: float
     documents: list[Document] = []
-    rejected: list[tuple[Source, Rejected]] = []
-    unchanged: list[tuple[Source, str]] = []
-    gone: list[tuple[Source, Gone]] = []
+    rejected: list[tuple[looks.Look, Rejected]] = []
+    unchanged: list[tuple[looks.Look, str, str]] = []
+    """With the document's id and URL."""
+    gone: list[tuple[looks.Look, Gone]] = []
     visits: list[tuple[Source, Visit]] = []
-    ended: list[Ended] = []
+    ended: list[looks.Look] = []
     items: int = 0
     chars: int = 0
 
@@ -88,7 +88,7 @@ class Ingest:
         self._on_progress = on_progress
         self._tally = Tally()
         self._outcomes = Outcomes(database, self._tally, now)
-        self._looks: dict[str, looks.Look] = {}
+        self._looks: dict[Source, looks.Look] = {}
         self._batch = _Batch(time.monotonic())
 
     def read(self, events: Iterable[Event]) -> None:
@@ -133,17 +133,21 @@ class Ingest:
         looks.write(self._database, waited, self._tally, self._now)
 
     def _look(self, source: Source) -> looks.Look:
-        return self._looks.setdefault(source.id, looks.Look(source, number=len(self._looks)))
+        look = self._looks.get(source)
+        if look is None:
+            look = self._looks[source] = looks.Look(source, number=len(self._looks))
+        return look
 
     def _arrive(self, look: looks.Look, item: Document | Rejected | Gone | Unchanged | Visit) -> None:
-        batch, source = self._batch, look.source
+        batch = self._batch
         match item:
             case Document():
                 rejected = unfit(item) or self._repeated(item, look)
                 if rejected:
                     self._arrive_rejection(look, rejected)
                 else:
-                    batch.documents.append(self._canonical(item, source))
+                    published = storable_time(item.published_at)
+                    batch.documents.append(msgspec.structs.replace(item, source_id=look.id, published_at=published))
                     batch.chars += len(item.content)
             case Rejected():
                 self._arrive_rejection(look, item)
@@ -151,13 +155,14 @@ class Ingest:
                 look.untouched = True
             case Unchanged(url=str(url)):
                 url = storable_text(url)
-                if self._seen.show(document_id(url), look.number):
-                    batch.unchanged.append((source, url))
+                key = document_id(url)
+                if self._seen.show(key, look.number):
+                    batch.unchanged.append((look, key, url))
             case Gone():
                 gone = Gone(url=storable_text(item.url), reason=storable_text(item.reason))
-                batch.gone.append((source, gone))
+                batch.gone.append((look, gone))
             case Visit():
-                batch.visits.append((source, item))
+                batch.visits.append((look.source, item))
 
     def _arrive_end(self, ended: Ended) -> None:
         look, error = self._look(ended.source), ended.error
@@ -168,7 +173,7 @@ class Ingest:
             location = ended.source.location
             refused = isinstance(error, SourceRefused)
             self._arrive_rejection(look, Rejected(url=location, reason=error.message, refused=refused))
-        self._batch.ended.append(ended)
+        self._batch.ended.append(look)
 
     def _arrive_rejection(self, look: looks.Look, rejected: Rejected) -> None:
         rejected = Rejected(
@@ -177,17 +182,13 @@ class Ingest:
         self._seen.show(document_id(rejected.url), look.number)
         if rejected.url == look.source.location and look.error is None:
             look.error = rejected.reason
-        self._batch.rejected.append((look.source, rejected))
+        self._batch.rejected.append((look, rejected))
 
     def _repeated(self, document: Document, look: looks.Look) -> Rejected | None:
         if self._seen.show(document.id, look.number):
             return None
         reason = "The source shows this location twice; the first one counts."
         return Rejected(url=document.url, reason=reason, refused=True)
-
-    def _canonical(self, document: Document, source: Source) -> Document:
-        published = storable_time(document.published_at)
-        return msgspec.structs.replace(document, source_id=source.id, published_at=published)
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, _Batch(time.monotonic())
@@ -197,49 +198,51 @@ class Ingest:
             self._on_progress(Progress(self._tally.ended, dict(self._tally.total)))
 
     def _store(self, batch: _Batch) -> None:
-        told = [document_id(told) for _, told in batch.unchanged] + [document_id(gone.url) for _, gone in batch.gone]
-        stored = self._documents.look_up([*(document.id for document in batch.documents), *told])
+        ids = [document.id for document in batch.documents]
+        ids += [key for _, key, _ in batch.unchanged]
+        ids += [document_id(gone.url) for _, gone in batch.gone]
+        stored = self._documents.look_up(ids)
         for document, state in self._documents.store(batch.documents, stored):
             self._outcomes.add(document.source_id, Outcome(url=document.url, state=state))
-        for source, rejected in batch.rejected:
+        for look, rejected in batch.rejected:
             state = "refused" if rejected.refused else "failed"
-            self._outcomes.add(source.id, Outcome(url=rejected.url, state=state, reason=rejected.reason))
+            self._outcomes.add(look.id, Outcome(url=rejected.url, state=state, reason=rejected.reason))
         self._note_unchanged(batch, stored)
         self._note_gone(batch, stored)
         self._outcomes.flush()
         visits.write(self._database, batch.visits, self._now)
-        self._end([self._looks[ended.source.id] for ended in batch.ended])
+        self._end(batch.ended)
 
     def _note_unchanged(self, batch: _Batch, stored: dict[str, Any]) -> None:
-        believed = []
-        for source, url in batch.unchanged:
-            if (row := stored.get(document_id(url))) and row["live"]:
-                believed.append((source, url))
-                self._outcomes.add(source.id, Outcome(url=url, state="unchanged"))
+        on_the_web = []
+        for look, key, url in batch.unchanged:
+            if (row := stored.get(key)) and row["live"]:
+                self._outcomes.add(look.id, Outcome(url=url, state="unchanged"))
+                if look.host:
+                    on_the_web.append((look.id, url))
             else:
                 reason = "It was told to be unchanged, and is not in the warehouse any more; the next run reads it."
-                self._outcomes.add(source.id, Outcome(url=url, state="failed", reason=reason))
-                visits.forget(self._database, [(source.id, url)])
-        visits.checked(self._database, [told for told in believed if host_of(told[0].location)], self._now)
+                self._outcomes.add(look.id, Outcome(url=url, state="failed", reason=reason))
+                visits.forget(self._database, [(look.id, url)])
+        visits.checked(self._database, on_the_web, self._now)
 
     def _note_gone(self, batch: _Batch, stored: dict[str, Any]) -> None:
         """Of a document that is held, a doubt for the end of the run; of one that never was, a failure."""
-        for source, gone in batch.gone:
+        for look, gone in batch.gone:
             key = document_id(gone.url)
-            visit = visits.read(self._database, source, gone.url) if key not in stored else None
+            visit = visits.read(self._database, look.source, gone.url) if key not in stored else None
             urls = visit.documents if visit else [gone.url] if key in stored and stored[key]["live"] else []
-            look = self._looks[source.id]
             look.doubted = look.doubted or bool(urls)
             self._seen.doubt(look.number, [Candidate(document_id(url), url, gone.reason) for url in urls])
             if not urls and key not in stored:
-                self._outcomes.add(source.id, Outcome(url=gone.url, state="failed", reason=gone.reason))
+                self._outcomes.add(look.id, Outcome(url=gone.url, state="failed", reason=gone.reason))
 
     def _end(self, ended: list[looks.Look]) -> None:
         """Finds what the ended sources miss, and notes how they ended."""
         for look in ended:
             self._tally.end(look.source, look.error)
         looks.note_missing(self._database, self._seen, ended)
-        for source_id, held in looks.held(self._database, [look.source.id for look in ended if look.untouched]).items():
+        for source_id, held in looks.held(self._database, [look.id for look in ended if look.untouched]).items():
             of = self._tally.of(source_id)
             self._tally.count(source_id, "unchanged", max(0, held - of["added"] - of["changed"] - of["unchanged"]))
         whole = [look for look in ended if look.error is None]

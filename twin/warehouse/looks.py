@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pymongo import UpdateOne
 
-from twin.warehouse.base import LIVE
+from twin.collection.hosts import host_of
+from twin.warehouse.base import BATCH, LIVE
 from twin.warehouse.conversion import from_row
 from twin.warehouse.seen import Candidate
 
@@ -29,6 +30,9 @@ class Look:
 
     def __init__(self, source: Source, number: int) -> None:
         self.source = source
+        self.id = source.id
+        self.host = host_of(source.location)
+        """Who is asked; None for a place on this machine."""
         self.number = number
         """Stands for the source within the run."""
         self.complete = False
@@ -71,11 +75,11 @@ def held(database: Database[dict[str, Any]], sources: Sequence[str]) -> dict[str
 
 def note_missing(database: Database[dict[str, Any]], seen: Seen, ended: Sequence[Look]) -> None:
     """Notes the live documents that sources should have shown and did not."""
-    searched = {look.source.id: look for look in ended if look.complete and not look.untouched}
+    searched = {look.id: look for look in ended if look.complete and not look.untouched}
     if not searched:
         return
     condition = {"source_id": {"$in": sorted(searched)}, **LIVE}
-    for row in database["raw_documents"].find(condition, {"url": 1, "source_id": 1}):
+    for row in database["raw_documents"].find(condition, {"url": 1, "source_id": 1}, batch_size=BATCH):
         look = searched[row["source_id"]]
         if not seen.has_shown(row["_id"], look.number):
             look.doubted = True
@@ -86,12 +90,12 @@ def write(database: Database[dict[str, Any]], ended: Sequence[Look], tally: Tall
     """Keeps how looks went, of the sources that the twin knows."""
     writes = [
         UpdateOne(
-            {"_id": look.source.id},
+            {"_id": look.id},
             {
                 "$set": {
                     "last_look": {
                         "at": now,
-                        "counts": dict(tally.of(look.source.id)),
+                        "counts": dict(tally.of(look.id)),
                         "error": look.error,
                         "settled": not look.doubted and look.error is None,
                     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pymongo import ReplaceOne
 
+from twin.warehouse.base import BATCH
 from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.report import PROBLEMS, Outcome, State
 
@@ -87,7 +88,7 @@ def problems(database: Database[dict[str, Any]], sources: Iterable[str] | None =
     condition: dict[str, Any] = {"state": {"$in": sorted(PROBLEMS)}}
     if sources is not None:
         condition["source_id"] = {"$in": sorted(sources)}
-    for row in database["outcomes"].find(condition).sort("_id"):
+    for row in database["outcomes"].find(condition, batch_size=BATCH).sort("_id"):
         yield from_row({name: value for name, value in row.items() if name != "_id"}, Problem)
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo import UpdateOne
 
-from twin.collection.hosts import host_of
 from twin.warehouse import looks, visits
 from twin.warehouse.base import LIVE, pages
 from twin.warehouse.report import Outcome
@@ -100,7 +99,7 @@ class _Remover:
                 self._documents.update_many({"_id": {"$in": ids}, **LIVE}, self._tombstone)
                 for candidate in page:
                     outcome = Outcome(url=candidate.url, state="removed", reason=candidate.reason)
-                    self._outcomes.add(look.source.id, outcome)
+                    self._outcomes.add(look.id, outcome)
                 self._outcomes.flush()
 
     def keep(self, run: Sequence[Look]) -> None:
@@ -109,7 +108,7 @@ class _Remover:
             for page in pages(self._seen.candidates(look.number, gone=True), PAGE):
                 for candidate in page:
                     reason = f"{candidate.reason} (kept, because too many are gone at once)"
-                    self._outcomes.add(look.source.id, Outcome(url=candidate.url, state="failed", reason=reason))
+                    self._outcomes.add(look.id, Outcome(url=candidate.url, state="failed", reason=reason))
                 self._outcomes.flush()
 
 
@@ -132,13 +131,13 @@ def _groups(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look])
     """The groups in which something may have to be removed."""
     doubts = seen.doubts()
     doubted = [look for look in run if look.number in doubts]
-    hosts = {host for look in doubted if (host := host_of(look.source.location))}
-    fellows = [look for look in run if look.number in doubts or host_of(look.source.location) in hosts]
-    held = looks.held(database, [look.source.id for look in fellows])
+    hosts = {host for look in doubted if (host := look.host)}
+    fellows = [look for look in run if look.number in doubts or look.host in hosts]
+    held = looks.held(database, [look.id for look in fellows])
     groups: dict[str, list[Look]] = {}
     for look in fellows:
-        host = host_of(look.source.location)
-        is_page = host is not None and held.get(look.source.id, 0) <= 1
+        host = look.host
+        is_page = host is not None and held.get(look.id, 0) <= 1
         groups.setdefault(f"the pages of {host}" if is_page else look.source.location, []).append(look)
     for name, members in groups.items():
         missing, gone, unseen = 0, 0, 0
@@ -147,7 +146,7 @@ def _groups(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look])
             gone += told
             if look.error is None:
                 missing += absent
-            elif held.get(look.source.id, 0) > 1:  # of a single page, its failure says it already
+            elif held.get(look.id, 0) > 1:  # of a single page, its failure says it already
                 unseen += absent
         if any(look.number in doubts for look in members):
-            yield _Group(name, members, sum(held.get(look.source.id, 0) for look in members), missing, gone, unseen)
+            yield _Group(name, members, sum(held.get(look.id, 0) for look in members), missing, gone, unseen)

@@ -45,7 +45,7 @@ def read_from(
 
 def all_of(database: Database[dict[str, Any]], source: Source) -> Iterator[Visit]:
     """Every look at a source's places whose documents are there, in the order of their URLs."""
-    for page in pages(database["visits"].find(_of(source)).sort("_id"), PAGE):
+    for page in pages(database["visits"].find(_of(source), batch_size=PAGE).sort("_id"), PAGE):
         yield from _standing(database, page)
 
 
@@ -61,12 +61,10 @@ def write(database: Database[dict[str, Any]], visits: Sequence[tuple[Source, Vis
         database["visits"].bulk_write(writes, ordered=False)
 
 
-def checked(database: Database[dict[str, Any]], documents: Iterable[tuple[Source, str]], now: datetime) -> None:
-    """Notes that the places which gave these documents were found unchanged."""
-    sources, urls = set(), set()
-    for source, url in documents:
-        sources.add(source.id)
-        urls.add(url)
+def checked(database: Database[dict[str, Any]], documents: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Notes that the places which gave documents, told as source id and URL, were found unchanged."""
+    sources = {source for source, _ in documents}
+    urls = {url for _, url in documents}
     if urls:
         given = {"documents": {"$in": sorted(urls)}, "source_id": {"$in": sorted(sources)}}
         database["visits"].update_many(given, {"$set": {"checked_at": now}})
