@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from twin.retrieval.words import terms
+from twin.retrieval.words import places_of, terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
@@ -154,9 +154,7 @@ def evidence(question: str, passages: Sequence[Passage]) -> list[Evidence]:
     """
     asked = terms(question)
     wanted = set(asked)
-    placed = [
-        [(place, word) for place, word in enumerate(terms(_whole(passage))) if word in wanted] for passage in passages
-    ]
+    placed = [_places(wanted, places_of(_whole(passage))) for passage in passages]
     weights = _distinctiveness(wanted, placed)
     pairs = {pair: max(weights[pair[0]], weights[pair[1]]) for pair in pairwise(asked)}
     whole_words, whole_pairs = sum(weights.values()), sum(pairs.values())
@@ -167,6 +165,11 @@ def evidence(question: str, passages: Sequence[Passage]) -> list[Evidence]:
         )
         for places in placed
     ]
+
+
+def _places(wanted: Set[str], where: Mapping[str, Sequence[int]]) -> list[Place]:
+    """The question's words in the order in which they stand in a passage."""
+    return sorted((place, word) for word in wanted if word in where for place in where[word])
 
 
 def _whole(passage: Passage) -> str:

@@ -1,0 +1,146 @@
+"""`retrieval_evaluation` as Dagster runs it: the first passes, a worse index is stopped, and a person may accept it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import msgspec
+import pytest
+
+from assets import retrieval
+from resources import ArtifactsResource, EmbedderResource, VectorIndexResource
+from twin import datasets
+from twin.datasets import InstructDataset
+from twin.deployment import Deployment
+from twin.evaluation.history import LEAST_QUESTIONS, history
+from twin.features import pipeline
+from twin.home import Home
+from twin.records import Chunk, EmbeddedChunk, InstructSample, chunk_id, content_hash, document_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+ANIMALS = (
+    "otter badger heron lynx walrus gecko falcon beaver jackal puffin ibis mole stoat toad raven moose viper crane "
+    "weasel salmon hornet magpie"
+)  # fmt: skip
+SUBJECTS = ANIMALS.split(" ")
+"""One document for each; more than LEAST_QUESTIONS."""
+
+
+def a_chunk(subject: str, says: str) -> Chunk:
+    identity = document_id(f"/{subject}")
+    return Chunk(
+        id=chunk_id(identity, 1, 0),
+        document_id=identity,
+        revision=1,
+        ordinal=0,
+        text=says,
+        token_count=30,
+        title="Notes",
+        url=f"https://example.org/{subject}",
+        author="Ada" if len(subject) % 2 else "Bob",
+    )
+
+
+def publish(deployment: Deployment, chunks: Iterable[Chunk]) -> None:
+    """The chunks as the store's datasets and as the live index."""
+    by_document = {chunk.document_id: chunk for chunk in chunks}
+    inputs = {document: content_hash(chunk.text) for document, chunk in by_document.items()}
+    store, embedder = deployment.artifacts, deployment.embedder
+    store.dataset("chunks", Chunk).sync(inputs, lambda keys: ((key, [by_document[key]]) for key in keys))
+
+    def embedded(keys: Iterable[str]) -> Iterable[tuple[str, list[EmbeddedChunk]]]:
+        for key in keys:
+            text = by_document[key].embedding_text
+            yield (
+                key,
+                [
+                    EmbeddedChunk(
+                        chunk_id=by_document[key].id,
+                        document_id=key,
+                        text_hash=content_hash(text),
+                        vector=embedder.embed([text])[0].tolist(),
+                    )
+                ],
+            )
+
+    store.dataset("embeddings", EmbeddedChunk).sync(inputs, embedded)
+    pipeline.publish(store, deployment.vector_index, embedder)
+
+
+def evaluate(home: Path, *, accept: bool = False) -> dg.ExecuteInProcessResult:
+    """A run of the asset with its checks, as the train job has it."""
+    resource: dict[str, Any] = {"home": str(home)}
+    resources = {
+        "artifacts": ArtifactsResource(**resource),
+        "embedder": EmbedderResource(**resource),
+        "vector_index": VectorIndexResource(**resource),
+    }
+    return dg.materialize(
+        [retrieval.retrieval_evaluation, *retrieval.CHECKS],
+        resources=resources,
+        run_config={"ops": {"retrieval_evaluation": {"config": {"accept": accept}}}},
+        raise_on_error=False,
+    )
+
+
+def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(found for found in result.get_asset_check_evaluations() if found.check_name == name)
+
+
+@pytest.fixture
+def deployment(home: Path) -> Deployment:
+    deployment = Deployment(Home(home))
+    samples = [
+        InstructSample(
+            id=subject,
+            instruction=f"Where does the {subject} sleep?",
+            answer="-",
+            author=a_chunk(subject, "").author,
+            document_id=a_chunk(subject, "").document_id,
+            chunk_id=a_chunk(subject, "").id,
+            split="test",
+            writer="hand",
+        )
+        for subject in SUBJECTS
+    ]
+    dataset = InstructDataset(
+        train=[msgspec.structs.replace(samples[0], split="train")],
+        test=samples,
+        rejected={},
+        test_documents=frozenset(sample.document_id for sample in samples),
+        writer="hand",
+    )
+    datasets.publish(deployment.artifacts, dataset)
+    return deployment
+
+
+def test_a_worse_index_is_stopped_until_a_person_accepts_it(home: Path, deployment: Deployment) -> None:
+    assert len(SUBJECTS) >= LEAST_QUESTIONS
+    good = [a_chunk(subject, f"In my notes on the {subject} I wrote where it sleeps.") for subject in SUBJECTS]
+    publish(deployment, good)
+    first = evaluate(home)
+    assert first.success
+    assert check(first, "no_regression").passed
+    metadata = first.asset_materializations_for_node("retrieval_evaluation")[0].metadata
+    assert float(metadata["mrr@10"].value) > 0.9
+    assert {"mrr@10/Ada", "mrr@10/Bob", "systems", "authors"} <= metadata.keys()
+    assert str(metadata["over time"].value).startswith("![Retrieval over time](data:image/png;base64,")
+
+    rotated = [*SUBJECTS[7:], *SUBJECTS[:7]]
+    publish(
+        deployment,
+        [a_chunk(subject, f"In my notes on the {other} I wrote where it sleeps.")
+         for subject, other in zip(SUBJECTS, rotated, strict=True)],
+    )  # fmt: skip
+    worse = evaluate(home)
+    assert not worse.success
+    verdict = check(worse, "no_regression")
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "llm-twin index rollback" in (verdict.description or "")
+
+    assert evaluate(home, accept=True).success
+    assert [one.accepted for one in history(deployment.artifacts)] == [True, True]
