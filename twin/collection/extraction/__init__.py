@@ -17,7 +17,7 @@ __all__ = ["ENDINGS", "Extracted", "Problem", "extract"]
 Format = Literal["pdf", "docx"]
 ENDINGS: dict[str, Format] = {".pdf": "pdf", ".docx": "docx"}
 SECONDS_PER_MEGABYTE = 6
-"""A real file takes under one; see benchmarks/extraction.py."""
+"""A real file takes under one; see benchmarks/pdf_text.py."""
 LEAST_SECONDS = 30
 
 
