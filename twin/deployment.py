@@ -104,7 +104,7 @@ class Deployment:
         """The embedding model; its weights load when it first embeds."""
         from twin.features import embedding
 
-        return embedding.load(read(EmbeddingSettings))
+        return embedding.load(read(EmbeddingSettings), cache=self.home.cache / "embedding")
 
     @cached_property
     def vector_index(self) -> VectorIndex:

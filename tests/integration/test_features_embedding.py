@@ -13,7 +13,8 @@ import pytest
 
 from twin.errors import ArtifactError
 from twin.features import embedding
-from twin.features.encoder import BertEncoder, ReferenceEncoder, load_encoder
+from twin.features.backends.reference import ReferenceEncoder
+from twin.features.backends.runtime import RuntimeEncoder
 from twin.settings import EmbeddingSettings, read
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ def embedder() -> embedding.SentenceEmbedder:
 def test_vectors_are_those_of_sentence_transformers(embedder: embedding.SentenceEmbedder):
     vectors = embedder.embed(TEXTS)
     reference = ReferenceEncoder(embedder.folder).encode(TEXTS)
-    assert isinstance(embedder.encoder, BertEncoder)
+    assert isinstance(embedder.encoder, RuntimeEncoder)
     assert (vectors.shape, vectors.dtype) == ((len(TEXTS), 384), np.float32)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
-    assert (vectors * reference).sum(axis=1).min() >= 0.999
+    assert (vectors * reference).sum(axis=1).min() >= 0.98
+    assert (vectors * reference).sum(axis=1).mean() >= 0.99
 
 
 def test_a_text_has_the_same_vector_alone_and_in_a_batch_in_any_order(embedder: embedding.SentenceEmbedder):
@@ -91,23 +93,21 @@ def test_first_token_pooling_is_read_from_the_model(copied_model: Path, embedder
     first_token = embedding.SentenceEmbedder(copied_model)
     reference = ReferenceEncoder(copied_model).encode(TEXTS)
     vectors = first_token.embed(TEXTS)
-    assert (vectors * reference).sum(axis=1).min() >= 0.999
+    assert (vectors * reference).sum(axis=1).min() >= 0.98
     assert np.abs(vectors - embedder.embed(TEXTS)).max() > 0.01
 
 
-def test_a_model_that_is_not_plain_bert_runs_in_sentence_transformers(
-    copied_model: Path, embedder: embedding.SentenceEmbedder
-):
+def test_a_model_that_is_not_plain_bert_runs_in_sentence_transformers(copied_model: Path):
     config = json.loads((copied_model / "config.json").read_text())
     (copied_model / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
-    assert isinstance(load_encoder(copied_model, embedder._tokenizer), ReferenceEncoder)
+    assert isinstance(embedding.SentenceEmbedder(copied_model).encoder, ReferenceEncoder)
 
 
-def test_embedding_imports_torch_but_neither_transformers_nor_training_code():
+def test_embedding_imports_neither_torch_nor_transformers_nor_training_code():
     program = (
         "import sys; from twin.features import embedding; from twin.settings import EmbeddingSettings, read;"
         "embedding.load(read(EmbeddingSettings)).warm_up();"
-        "heavy = ('transformers', 'sentence_transformers', 'trl', 'peft', 'datasets', 'sklearn');"
+        "heavy = ('torch', 'transformers', 'sentence_transformers', 'trl', 'peft', 'datasets', 'sklearn');"
         "print([name for name in heavy if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

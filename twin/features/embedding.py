@@ -1,12 +1,18 @@
-"""Turning texts into vectors. The tokenizer loads alone, in milliseconds; the model loads on the first embedding."""
+"""Turning texts into vectors. The tokenizer loads alone, in milliseconds; the model loads on the first embedding.
+
+Which runtime computes them is decided in `twin.features.encoder`, and does not show: all of them give the same vectors,
+within a tolerance that a test holds them to.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import re
 import threading
+from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,14 +20,17 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from twin.errors import ArtifactError, SettingsError
-from twin.features.encoder import load_encoder
+from twin.features.backends.converted import Store
+from twin.features.backends.probes import PROBES
+from twin.features.encoder import describe, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tokenizers import Tokenizer
 
-    from twin.features.encoder import Encoder
+    from twin.features.backends.runtime import Precision
+    from twin.features.encoder import Encoder, Runtime
     from twin.settings import EmbeddingSettings
 
 __all__ = ["DEFAULT_MODEL", "Embedder", "SentenceEmbedder", "load"]
@@ -38,13 +47,15 @@ WHITESPACE = re.compile(r"[ \t\r\n]+")
 KNOWN_WORDS = 200_000
 KNOWN_WORD_CHARS = 40
 """At most so many words have their token counts remembered, none of them longer than this."""
+KNOWN_QUESTIONS = 256
+"""Texts embedded one at a time, which are questions, whose vectors are remembered; in memory only."""
 
 
 class Embedder(Protocol):
     """An embedding model."""
 
     name: str
-    """Identifies the weights: equal names give equal vectors."""
+    """Identifies the weights: vectors of equal names may stand in one index."""
     dimensions: int
     max_tokens: int
     """The longest input, special tokens included. Longer inputs are refused, never cut."""
@@ -62,15 +73,26 @@ class Embedder(Protocol):
         ...
 
 
-def load(settings: EmbeddingSettings) -> SentenceEmbedder:
+def load(settings: EmbeddingSettings, *, cache: Path | None = None) -> SentenceEmbedder:
     """The embedder that the settings name. Reads no weights yet.
+
+    Args:
+        settings: Which model, and how to run it.
+        cache: A folder that keeps the converted model for the next process. Without one, every process converts it,
+            which takes a second or two.
 
     Raises:
         SettingsError: There is no such model, or the wheel with the default one is not installed.
     """
     if settings.model is None:
         return SentenceEmbedder(
-            _packaged_model(), batch_size=settings.batch_size, sha256=DEFAULT_SHA256, name=DEFAULT_MODEL
+            _packaged_model(),
+            batch_size=settings.batch_size,
+            runtime=settings.runtime,
+            precision=settings.precision,
+            cache=cache,
+            sha256=DEFAULT_SHA256,
+            name=DEFAULT_MODEL,
         )
     folder = Path(settings.model).expanduser()
     if not folder.is_dir():
@@ -81,7 +103,13 @@ def load(settings: EmbeddingSettings) -> SentenceEmbedder:
                 f"EMBEDDING_MODEL={settings.model} has no {required} in {folder}. "
                 "It must be a sentence-transformers model with a fast tokenizer."
             )
-    return SentenceEmbedder(folder, batch_size=settings.batch_size)
+    return SentenceEmbedder(
+        folder,
+        batch_size=settings.batch_size,
+        runtime=settings.runtime,
+        precision=settings.precision,
+        cache=cache,
+    )
 
 
 def _packaged_model() -> Path:
@@ -114,20 +142,32 @@ class SentenceEmbedder:
     """A sentence-transformers model in a local folder, on the CPU. Safe to share between threads."""
 
     def __init__(
-        self, folder: Path, *, batch_size: int = 32, sha256: str | None = None, name: str | None = None
+        self,
+        folder: Path,
+        *,
+        batch_size: int = 32,
+        runtime: Runtime = "auto",
+        precision: Precision = "auto",
+        cache: Path | None = None,
+        sha256: str | None = None,
+        name: str | None = None,
     ) -> None:
         self.folder = folder
         self._batch_size = batch_size
+        self._runtime: Runtime = runtime
+        self._precision: Precision = precision
+        self._cache = cache
         self._sha256 = sha256
         self._name = name
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
         self._known_words: dict[str, int] = {}
+        self._known_questions: OrderedDict[str, np.ndarray] = OrderedDict()
 
     @cached_property
     def name(self) -> str:
         """The given name, or the folder's name with a hash of its weights."""
-        return self._name or f"{self.folder.name}@{self._weights_sha256()[:12]}"
+        return self._name or f"{self.folder.name}@{self._weights_sha256[:12]}"
 
     @cached_property
     def dimensions(self) -> int:
@@ -154,15 +194,9 @@ class SentenceEmbedder:
             ValueError: A text has more than `max_tokens` tokens.
             ArtifactError: The model's weights are not the ones that were published.
         """
-        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        visible = [_visible(text) for text in texts]
-        lengths = [len(encoding) for encoding in self._tokenizer.encode_batch_fast(visible)]
-        self._refuse_overlong(texts, lengths)
-        by_length = sorted(range(len(texts)), key=lengths.__getitem__)  # alike lengths share a batch: little padding
-        for start in range(0, len(by_length), self._batch_size):
-            batch = by_length[start : start + self._batch_size]
-            vectors[batch] = self.encoder.encode([visible[index] for index in batch])
-        return vectors
+        if len(texts) == 1:
+            return self._embed_question(texts[0])[None].copy()
+        return self._embed(texts)
 
     def truncate(self, text: str) -> str:
         """The longest beginning of a text that the model takes whole. For questions, which may be long."""
@@ -182,15 +216,47 @@ class SentenceEmbedder:
         """Loads the model and runs it once, so that the first question does not pay for that."""
         self.embed(["warm"])
 
+    def describe_runtime(self) -> tuple[bool, str]:
+        """Whether the fastest runtime will compute the vectors here, and which one will. Loads nothing."""
+        return describe(self.folder, runtime=self._runtime, precision=self._precision)
+
     @property
     def encoder(self) -> Encoder:
         """The loaded model; loaded by whoever asks first."""
         if self._encoder is None:
             with self._loading:
                 if self._encoder is None:
-                    self._verify()
-                    self._encoder = load_encoder(self.folder, self._tokenizer)
+                    self._encoder = self._load()
         return self._encoder
+
+    def _load(self) -> Encoder:
+        self._verify()
+        return load_encoder(
+            Store(self.folder, self._weights_sha256, self._cache),
+            self.folder,
+            [encoding.ids[: self.max_tokens] for encoding in self._tokenizer.encode_batch_fast(list(PROBES))],
+            runtime=self._runtime,
+            precision=self._precision,
+            batch_size=self._batch_size,
+        )
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        visible = [_visible(text) for text in texts]
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(visible)]
+        self._refuse_overlong(texts, [len(ids) for ids in tokens])
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return self.encoder.encode(visible, tokens)
+
+    def _embed_question(self, text: str) -> np.ndarray:
+        """The vector of one text; of the last few hundred, it is remembered."""
+        known = self._known_questions.pop(text, None)
+        vector = self._embed([text])[0] if known is None else known
+        self._known_questions[text] = vector
+        while len(self._known_questions) > KNOWN_QUESTIONS:
+            with contextlib.suppress(KeyError):  # another thread made room
+                self._known_questions.popitem(last=False)
+        return vector
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -236,23 +302,27 @@ class SentenceEmbedder:
         path = self.folder / name
         return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
-    def _weights_sha256(self) -> str:
-        digest = hashlib.sha256()
+    @cached_property
+    def _file_sha256(self) -> dict[str, str]:
+        """Of each file of weights."""
+        digests = {}
         for path in sorted(self.folder.glob("*.safetensors")):
             with path.open("rb") as weights:
-                digest.update(hashlib.file_digest(weights, "sha256").digest())
-        return digest.hexdigest()
+                digests[path.name] = hashlib.file_digest(weights, "sha256").hexdigest()
+        return digests
+
+    @cached_property
+    def _weights_sha256(self) -> str:
+        return hashlib.sha256(b"".join(map(bytes.fromhex, self._file_sha256.values()))).hexdigest()
 
     def _verify(self) -> None:
         if self._sha256 is None:
             return
-        path = self.folder / "model.safetensors"
-        with path.open("rb") as weights:
-            found = hashlib.file_digest(weights, "sha256").hexdigest()
+        found = self._file_sha256.get("model.safetensors")
         if found != self._sha256:
             raise ArtifactError(
-                f"The embedding model's weights {path} have sha256 {found}, not {self._sha256} as published. "
-                "Reinstall it: remove .venv and run `make install`."
+                f"The embedding model's weights {self.folder / 'model.safetensors'} have sha256 {found}, not "
+                f"{self._sha256} as published. Reinstall it: remove .venv and run `make install`."
             )
 
     def _refuse_overlong(self, texts: Sequence[str], lengths: Sequence[int]) -> None:
