@@ -273,14 +273,14 @@ OUTBOX = json.dumps(
 ).encode()
 
 
-@pytest.mark.parametrize("name", ["outbox.json", f"archive-20240506070809-{'0a' * 16}.tar.gz", "folder"])
+@pytest.mark.parametrize("name", ["outbox.json", f"archive-20240506070809-{'0a' * 16}.tar.gz", "mine.zip", "folder"])
 def test_a_mastodon_archive_gives_its_public_posts(tmp_path: Path, looks: Looks, name: str) -> None:
+    files = {"actor.json": b"{}", "media/a.png": b"\x89PNG", "outbox.json": OUTBOX}
     place = tmp_path / name
-    if name == "folder":
-        place.mkdir()
-        (place / "outbox.json").write_bytes(OUTBOX)
+    if name in ("folder", "mine.zip"):
+        place = laid_out(tmp_path / "mine", files, name.removeprefix("mine."))
     else:
-        place.write_bytes(tarred({"media/a.png": b"\x89PNG", "outbox.json": OUTBOX}) if "tar" in name else OUTBOX)
+        place.write_bytes(tarred(files) if "tar" in name else OUTBOX)
     assert collection.detect(str(place)).kind == "mastodon"
     items = looks(place)
     first, warned = documents(items)
@@ -412,3 +412,15 @@ def test_a_tar_file_of_documents(tmp_path: Path, looks: Looks) -> None:
         ("a/first-one.txt", "first one"),
         ("b.md", "Second"),
     ]
+
+
+def test_a_folder_that_merely_has_an_export_in_it_is_a_folder(tmp_path: Path) -> None:
+    laid_out(tmp_path / "documents" / "linkedin", LINKEDIN, "folder")
+    laid_out(tmp_path / "documents" / "x", X, "folder")
+    assert collection.detect(str(tmp_path / "documents")).kind == "folder"
+
+
+def test_an_export_whose_archive_has_one_folder_at_the_top_is_recognised(tmp_path: Path) -> None:
+    for kind, files in (("linkedin", LINKEDIN), ("x", X)):
+        inside = {f"Download_2024/{name}": content for name, content in files.items()}
+        assert collection.detect(str(laid_out(tmp_path / kind, inside, "zip"))).kind == kind

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from datetime import UTC, datetime
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -195,3 +196,18 @@ def test_a_reader_that_takes_too_much_time_is_ended(monkeypatch: pytest.MonkeyPa
     deep = "<w:p><w:r><w:t>x</w:t></w:r></w:p>" * 900_000
     with pytest.raises(CollectionError, match=r"cannot be read as DOCX: the reader ended|took more than"):
         extraction.extract(docx(deep), "docx")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_file_gives_text_or_a_reason(seed: int) -> None:
+    random = Random(seed)
+    name, whole = [("pdf", pdf(PAGES, INFO)), ("docx", docx(paragraph("Some words.") * 50))][seed % 2]
+    data = bytearray(whole)
+    for _ in range(random.randrange(1, 60)):
+        data[random.randrange(len(data))] = random.randrange(256)
+    try:
+        extracted = extraction.extract(bytes(data), "pdf" if name == "pdf" else "docx")
+    except CollectionError as error:
+        assert error.message  # noqa: PT017 (either is right)
+    else:
+        extracted.content.encode()

@@ -6,29 +6,21 @@ escape with. What is written is limited in count, in size, and in how far it may
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
-import os
-import re
-import stat
-import struct
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from twin.collection import containers
 from twin.collection.base import too_large
+from twin.collection.containers import BROKEN, Readable, TooMuch
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
-__all__ = ["ENDINGS", "Limits", "Member", "Refusal", "is_archive", "names", "safe_path", "unpack"]
+__all__ = ["ENDINGS", "Limits", "Member", "Refusal", "is_archive", "names", "unpack"]
 
 ZIP = ".zip"
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2")
@@ -36,23 +28,6 @@ ENDINGS = (ZIP, *TARS)
 CHUNK = 1 << 16
 RATIO_FREE_BYTES = 1_000_000
 """What expands to less than this is never taken for a bomb."""
-METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
-"""Compression whose memory is bounded whatever the archive says."""
-END_OF_DIRECTORY = b"PK\x05\x06"
-MAX_DIRECTORY_BYTES = 64_000_000
-BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    RuntimeError,
-    OverflowError,
-)
-"""What zipfile, tarfile and the decompressors raise over what is not, or no longer, an archive."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,16 +62,6 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """False for one that is broken."""
 
 
-class _Entry(Protocol):
-    """An entry that is about to be copied."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
-_Found: TypeAlias = tuple[str, PurePosixPath | None, int | None, Callable[[], _Entry]]
-"""An entry's name, its path where that is safe, its size in the archive where it has one of its own, and a way in."""
-
-
 class _Scratch:
     """The scratch folder, and what has been spent of the limits."""
 
@@ -110,9 +75,9 @@ class _Scratch:
     def count_entry(self) -> None:
         self._entries += 1
         if self._entries > self.limits.entries:
-            raise SourceRefused(f"the archive has more than {self.limits.entries:,} entries")
+            raise TooMuch(f"the archive has more than {self.limits.entries:,} entries")
 
-    def copy(self, entry: _Entry, limit: int, compressed: int | None) -> Path:
+    def copy(self, entry: Readable, limit: int, compressed: int | None) -> Path:
         """Writes an entry to a new file; `compressed` is its size in the archive, where it has one of its own."""
         place = self._folder / str(self._files)
         self._files += 1
@@ -131,14 +96,10 @@ class _Scratch:
 
     def _problem(self, size: int, limit: int, compressed: int | None) -> str | None:
         if self._bytes > self.limits.total_bytes:
-            raise _TooMuch(f"the archive unpacks to more than {self.limits.total_bytes:,} bytes")
+            raise TooMuch(f"the archive unpacks to more than {self.limits.total_bytes:,} bytes")
         if compressed is not None and size > max(RATIO_FREE_BYTES, self.limits.ratio * compressed):
             return f"it expands more than {self.limits.ratio} times, as a zip bomb does"
         return too_large(None, limit) if size > limit else None
-
-
-class _TooMuch(SourceRefused):
-    """The whole archive is refused, not one entry of it."""
 
 
 def is_archive(name: str) -> bool:
@@ -146,21 +107,13 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def safe_path(name: str) -> PurePosixPath | None:
-    """The path of an entry within its archive; None when it leads elsewhere or is no path."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or "\0" in name or re.match(r"[A-Za-z]:", name) or not path.parts:
-        return None
-    return path
-
-
 def names(path: Path) -> list[str]:
     """The names of a zip file's entries, unchecked; none for what is not a readable zip file. Unpacks nothing."""
     if not path.name.lower().endswith(ZIP):
         return []
     try:
-        with path.open("rb") as file, _open_zip(file) as archive:
-            return [_name(info) for info in archive.infolist()]
+        with path.open("rb") as file, containers.open_zip(file) as archive:
+            return [containers.zip_name(info) for info in archive.infolist()]
     except (*BROKEN, CollectionError):
         return []
 
@@ -187,8 +140,8 @@ def _unpack(
     scratch: _Scratch,
     depth: int,
 ) -> Iterator[Member | Refusal]:
-    read = _read_zip if name.lower().endswith(ZIP) else _read_tar
-    for entry_name, path, size, opened in read(file, scratch):
+    for entry_name, path, size, opened in _entries(file, name, scratch.limits):
+        scratch.count_entry()
         if path is None:
             yield Refusal(name=entry_name, reason="its name or kind is not that of a file within the archive")
             continue
@@ -204,7 +157,7 @@ def _unpack(
         try:
             with _explained(str(path)):
                 place = scratch.copy(opened(), limit, size)
-        except _TooMuch:
+        except TooMuch:
             raise
         except CollectionError as error:
             yield _refusal(within / path, error)
@@ -216,124 +169,22 @@ def _unpack(
         try:
             with _explained(path.name), place.open("rb") as inner:
                 yield from _unpack(inner, path.name, within / path.parent, wanted, scratch, depth + 1)
-        except _TooMuch:
+        except TooMuch:
             raise
         except CollectionError as error:
             yield _refusal(within / path, error)
         place.unlink()
 
 
+def _entries(file: IO[bytes], name: str, limits: Limits) -> Iterator[containers.Entry]:
+    if name.lower().endswith(ZIP):
+        return containers.read_zip(file)
+    size = file.seek(0, 2)
+    return containers.read_tar(file, min(limits.total_bytes, max(RATIO_FREE_BYTES, limits.ratio * size)))
+
+
 def _refusal(path: PurePosixPath, error: CollectionError) -> Refusal:
     return Refusal(name=str(path), reason=error.message, refused=isinstance(error, SourceRefused))
-
-
-def _read_zip(file: IO[bytes], scratch: _Scratch) -> Iterator[_Found]:
-    with _open_zip(file) as archive:
-        for info in archive.infolist():
-            scratch.count_entry()
-            if info.is_dir():
-                continue
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            path = safe_path(_name(info)) if kind in (0, stat.S_IFREG) else None
-            yield _name(info), path, info.compress_size, lambda info=info: _open_entry(archive, info)
-
-
-def _open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    if info.flag_bits & 0x1:
-        raise SourceRefused("it is encrypted: unpack the archive with its password, and add the folder")
-    if info.compress_type not in METHODS:
-        raise SourceRefused("it is compressed in a way that is not read: unpack the archive, and add the folder")
-    return archive.open(info)
-
-
-def _open_zip(file: IO[bytes]) -> zipfile.ZipFile:
-    """Opens a zip file whose directory, which is read whole, is of a sane size."""
-    file.seek(0, 2)
-    end = file.tell()
-    start = max(0, end - 66_000)
-    file.seek(start)
-    tail = file.read()
-    found = tail.rfind(END_OF_DIRECTORY)
-    if found < 0 or len(tail) < found + 22:
-        raise SourceFailed("it is not a zip file, or it breaks off: copy or download it again")
-    (size,) = struct.unpack_from("<L", tail, found + 12)
-    if size == 0xFFFFFFFF and found >= 20:
-        (at,) = struct.unpack_from("<Q", tail, found - 20 + 8)
-        file.seek(min(at, end))
-        record = file.read(56)
-        size = struct.unpack_from("<Q", record, 40)[0] if len(record) == 56 else size
-    if size > MAX_DIRECTORY_BYTES:
-        raise SourceRefused(f"its list of files has {size:,} bytes; at most {MAX_DIRECTORY_BYTES:,} are read")
-    file.seek(0)
-    return zipfile.ZipFile(file)
-
-
-def _name(info: zipfile.ZipInfo) -> str:
-    """The entry's name; many programs write UTF-8 without saying so, which zipfile reads as code page 437."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
-
-
-def _read_tar(file: IO[bytes], scratch: _Scratch) -> Iterator[_Found]:
-    file.seek(0)
-    magic = file.read(3)
-    file.seek(0, 2)
-    size = file.tell()
-    file.seek(0)
-    raw = _decompressed(file, magic)
-    bounded = _Bounded(raw, min(scratch.limits.total_bytes, max(RATIO_FREE_BYTES, scratch.limits.ratio * size)))
-    with tarfile.open(fileobj=cast("IO[bytes]", bounded), mode="r:") as archive:
-        while info := archive.next():
-            scratch.count_entry()
-            cast("Any", archive).members.clear()  # tarfile would keep every entry
-            if info.isdir():
-                continue
-            path = safe_path(os.fsencode(info.name).decode("utf-8", "replace")) if info.isreg() else None
-            yield info.name, path, None, lambda info=info: _extracted(archive, info)
-
-
-def _decompressed(file: IO[bytes], magic: bytes) -> IO[bytes]:
-    if magic.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
-    return cast("IO[bytes]", bz2.BZ2File(file)) if magic == b"BZh" else file
-
-
-def _extracted(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    entry = archive.extractfile(info)
-    if entry is None:
-        raise SourceRefused("it is not a file")
-    return entry
-
-
-class _Bounded:
-    """An uncompressed stream that is read only so far, and never much at once: a header may ask for any amount."""
-
-    def __init__(self, raw: IO[bytes], limit: int) -> None:
-        self._raw = raw
-        self._limit = limit
-
-    def read(self, size: int = -1) -> bytes:
-        if size < 0 or size > MAX_DIRECTORY_BYTES:
-            raise SourceRefused("the archive has a header of an unbelievable size")
-        self._check(self._raw.tell() + size)
-        return self._raw.read(size)
-
-    def seek(self, position: int, whence: int = 0) -> int:
-        if whence == 0:
-            self._check(position)
-        return self._raw.seek(position, whence)
-
-    def tell(self) -> int:
-        return self._raw.tell()
-
-    def _check(self, position: int) -> None:
-        # Above the limit by one block at most, which tarfile reads to find the end
-        if position > self._limit + tarfile.RECORDSIZE:
-            raise _TooMuch(f"the archive unpacks to more than {self._limit:,} bytes")
 
 
 @contextlib.contextmanager

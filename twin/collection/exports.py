@@ -98,10 +98,15 @@ def files_of(location: Path, wanted: Callable[[PurePosixPath], bool]) -> list[Pa
 
 
 def names_of(location: Path) -> list[str]:
-    """The names of a zip file's entries or, of a folder, the paths of its files two levels deep."""
-    if not location.is_dir():
-        return archives.names(location)
-    return [str(member.path) for member in _walk(location, lambda _: True, depth=2)]
+    """The names of a zip file's entries, with and without the one folder that all of them may be in; of a folder, the
+    paths of its files two levels deep."""
+    if location.is_dir():
+        return [str(member.path) for member in _walk(location, lambda _: True, depth=2)]
+    names = archives.names(location)
+    roots = {name.partition("/")[0] for name in names if "/" in name}
+    if len(roots) == 1 and all("/" in name for name in names):
+        names += [name.partition("/")[2] for name in names]
+    return names
 
 
 def _walk(root: Path, wanted: Callable[[PurePosixPath], bool], *, depth: int = 20) -> Iterator[Member]:

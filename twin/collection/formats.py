@@ -43,8 +43,9 @@ NOT_TEXT = frozenset(
 
 
 def is_passed_over(path: PurePath) -> bool:
-    """Whether a file is nothing to say a word about: hidden, an image and the like, or a table that Notion exported."""
-    return path.name.startswith(".") or path.suffix.lower() in NOT_TEXT or notion.is_database(path)
+    """Whether a file is nothing to say a word about: hidden, a word processor's lock, an image and the like, or a
+    table that Notion exported."""
+    return path.name.startswith((".", "~$")) or path.suffix.lower() in NOT_TEXT or notion.is_database(path)
 
 
 def read_draft(data: bytes, path: PurePath, url: str, *, vault: bool = False) -> Draft:

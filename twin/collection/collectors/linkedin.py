@@ -36,7 +36,7 @@ PLATFORM = "linkedin"
 TABLE = re.compile(r"(shares|comments|profile)(?:_\d+)?\.csv", re.IGNORECASE)
 ARTICLE = re.compile(r"(?:.*/)?articles/[^/]+\.html?", re.IGNORECASE)
 OTHER_SIGNS = re.compile(
-    r"(?:.*/)?(?:profile|connections|registration|email addresses|rich_media)(?:_\d+)?\.csv", re.IGNORECASE
+    r"(?:profile|connections|registration|email addresses|rich_media)(?:_\d+)?\.csv", re.IGNORECASE
 )
 HEADER_WITHIN_ROWS = 20
 """Some tables have notes above their header."""
@@ -60,7 +60,7 @@ class LinkedInCollector:
         if path.suffix.lower() == ".csv":
             return str(path) if _table(path) == "shares" else None
         names = exports.names_of(path) if path.is_dir() or path.suffix.lower() == ".zip" else []
-        tables = {_table(Path(name)) for name in names}
+        tables = {_table(Path(name)) for name in names if "/" not in name}
         has_articles = any(map(ARTICLE.fullmatch, names)) and any(map(OTHER_SIGNS.fullmatch, names))
         return str(path) if "shares" in tables or has_articles else None
 

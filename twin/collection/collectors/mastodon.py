@@ -27,7 +27,7 @@ __all__ = ["MastodonCollector"]
 
 READER = f"mastodon/1 {webpage.VERSION}"
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
-ARCHIVE = re.compile(r"archive-\d{14}-[0-9a-f]{32}\.(?:tar\.gz|zip)")
+ARCHIVE = re.compile(r"archive-\d{14}-[0-9a-f]{32}\.tar\.gz")
 
 
 class MastodonCollector:
@@ -42,8 +42,9 @@ class MastodonCollector:
         path = as_path(location)
         if path is None or not path.exists():
             return None
-        named = path.name == "outbox.json" or ARCHIVE.fullmatch(path.name) is not None
-        return str(path) if named or (path.is_dir() and (path / "outbox.json").is_file()) else None
+        if path.name == "outbox.json" or ARCHIVE.fullmatch(path.name):
+            return str(path)
+        return str(path) if {"outbox.json", "actor.json"} <= set(exports.names_of(path)) else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)

@@ -110,7 +110,8 @@ class XCollector:
         path = as_path(location)
         if path is None or not (path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip")):
             return None
-        return str(path) if any(map(TWEETS.fullmatch, exports.names_of(path))) else None
+        at_top = (name for name in exports.names_of(path) if name.startswith("data/"))
+        return str(path) if any(map(TWEETS.fullmatch, at_top)) else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
