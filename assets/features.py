@@ -54,7 +54,7 @@ def passages_fit(artifacts: ArtifactsResource, embedder: EmbedderResource) -> dg
     )
 
 
-@dg.asset(deps=[chunks], group_name=GROUP, kinds={"parquet", "sentencetransformers"}, owners=[OWNER], code_version="1")
+@dg.asset(deps=[chunks], group_name=GROUP, kinds={"parquet", "sentencetransformers"}, owners=[OWNER], code_version="2")
 def embeddings(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -63,8 +63,14 @@ def embeddings(
 ) -> dg.MaterializeResult:
     """The vector of every passage."""
     with stopwatch() as watch, publishing(context, warehouse.client):
-        report = pipeline.embed(artifacts.store, embedder.model, on_progress=_progress(context))
-    return _result(report, watch.seconds, model=embedder.model.name, dimensions=embedder.model.dimensions)
+        report = pipeline.embed(artifacts.store, embedder.model, embedder.cache, on_progress=_progress(context))
+    return _result(
+        report,
+        watch.seconds,
+        model=embedder.model.name,
+        runtime=embedder.model.describe_runtime().what,
+        dimensions=embedder.model.dimensions,
+    )
 
 
 @dg.asset_check(asset=embeddings, blocking=True)
@@ -73,7 +79,7 @@ def one_vector_a_passage(artifacts: ArtifactsResource, embedder: EmbedderResourc
     wanted = {chunk.id for chunk in artifacts.store.dataset("chunks", Chunk).rows()}
     seen, offenders = set(), []
     for row in artifacts.store.dataset("embeddings", EmbeddedChunk).rows():
-        if row.chunk_id in seen or not pipeline.is_unit(row.vector, embedder.model.dimensions):
+        if row.chunk_id in seen or not pipeline.is_unit(row.array, embedder.model.dimensions):
             offenders.append(row.chunk_id)
         seen.add(row.chunk_id)
     offenders += sorted(wanted ^ seen)

@@ -7,7 +7,8 @@ from pydantic import PrivateAttr
 
 from twin.artifacts import ArtifactStore
 from twin.deployment import Deployment, InstructionModel
-from twin.features.embedding import Embedder
+from twin.features.embedding import SentenceEmbedder
+from twin.features.embedding_cache import EmbeddingCache
 from twin.features.index import VectorIndex
 from twin.home import Home
 from twin.registry import ModelRegistry
@@ -70,8 +71,12 @@ class EmbedderResource(_DeploymentResource):
     """The embedding model."""
 
     @property
-    def model(self) -> Embedder:
+    def model(self) -> SentenceEmbedder:
         return self.deployment.embedder
+
+    @property
+    def cache(self) -> EmbeddingCache:
+        return self.deployment.embedding_cache
 
 
 class VectorIndexResource(_DeploymentResource):

@@ -73,6 +73,8 @@ class _Shard(msgspec.Struct, frozen=True, kw_only=True):
 class _Manifest(msgspec.Struct, kw_only=True):
     record: str
     shards: dict[str, _Shard]
+    fields: dict[str, str] = {}
+    """The type of each field of the record as it was when the shards were written."""
 
     def fingerprints(self) -> dict[str, str]:
         return {key: value for shard in self.shards.values() for key, value in shard.documents.items()}
@@ -237,12 +239,17 @@ class Dataset(Generic[R]):
 
     def rows(self, document_ids: Collection[str] | None = None) -> Iterator[R]:
         """All rows, or those of some documents, one shard in memory at a time. The order is stable."""
+        for rows in self.shards(document_ids):
+            yield from rows
+
+    def shards(self, document_ids: Collection[str] | None = None) -> Iterator[list[R]]:
+        """What `rows` gives, a shard at a time."""
         wanted = None if document_ids is None else set(document_ids)
+        keys = None if wanted is None else {_shard_of(document) for document in wanted}
         for key, shard in sorted(self._manifest().shards.items()):
-            if wanted is None or any(_shard_of(document) == key for document in wanted):
-                for row in self._read(shard):
-                    if wanted is None or _document_of(row) in wanted:
-                        yield row
+            if keys is None or key in keys:
+                rows = self._read(shard)
+                yield rows if wanted is None else [row for row in rows if _document_of(row) in wanted]
 
     def sync(
         self,
@@ -277,6 +284,7 @@ class Dataset(Generic[R]):
             if on_progress:
                 on_progress(done, len(todo))
         if staged != current:
+            staged.fields = _types(self._record)
             self._store.write(f"{self._path}/manifest.json", msgspec.json.encode(staged))
             self._collect_garbage(current, staged)
         self._store.remove(f"{self._path}/staged.json")
@@ -298,7 +306,7 @@ class Dataset(Generic[R]):
     ) -> _Shard:
         """Keeps the rows of unchanged documents, derives the rest, and stores the shard under its content's hash."""
         kept = wanted.keys() - set(stale)
-        rows = [row for row in self._read(shard) if _document_of(row) in kept]
+        rows = [row for row in self._read(shard) if _document_of(row) in kept] if kept else []
         for document, derived in derive(stale) if stale else ():
             if document not in wanted:
                 raise ArtifactError(f"Rows of {document} were derived for {self._path}, but nobody asked for them.")
@@ -322,14 +330,20 @@ class Dataset(Generic[R]):
         return from_table(pq.read_table(io.BytesIO(content)), self._record)
 
     def _manifest(self) -> _Manifest:
-        stored = self._store.read(f"{self._path}/manifest.json")
-        if stored is None:
-            return _Manifest(record=self._record.__name__, shards={})
-        return msgspec.json.decode(stored, type=_Manifest)
+        return self._stored_manifest("manifest.json") or _Manifest(
+            record=self._record.__name__, shards={}, fields=_types(self._record)
+        )
 
     def _staged(self) -> _Manifest:
-        stored = self._store.read(f"{self._path}/staged.json")
-        return self._manifest() if stored is None else msgspec.json.decode(stored, type=_Manifest)
+        return self._stored_manifest("staged.json") or self._manifest()
+
+    def _stored_manifest(self, name: str) -> _Manifest | None:
+        """The manifest, unless its rows cannot be read as the record is now: then they are derived anew."""
+        stored = self._store.read(f"{self._path}/{name}")
+        if stored is None:
+            return None
+        manifest = msgspec.json.decode(stored, type=_Manifest)
+        return manifest if _readable(manifest.fields, self._record) else None
 
     def _collect_garbage(self, previous: _Manifest, current: _Manifest) -> None:
         """Removes shards that neither this nor the previous manifest names; a reader may still be on the previous."""
@@ -337,6 +351,18 @@ class Dataset(Generic[R]):
         for name in self._store.names(f"{self._path}/shards"):
             if name.endswith(".parquet") and name.removesuffix(".parquet") not in named:
                 self._store.remove(f"{self._path}/shards/{name}")
+
+
+def _types(record: type[msgspec.Struct]) -> dict[str, str]:
+    return {field.name: str(field.type) for field in msgspec.structs.fields(record)}
+
+
+def _readable(stored: Mapping[str, str], record: type[msgspec.Struct]) -> bool:
+    """Whether rows whose fields had these types can be read as the record: fields with a default may be missing."""
+    fields = msgspec.structs.fields(record)
+    return all(stored.get(field.name, "") == str(field.type) for field in fields if field.required) and all(
+        stored[field.name] == str(field.type) for field in fields if field.name in stored
+    )
 
 
 def _shard_of(document: str) -> str:

@@ -40,7 +40,8 @@ from twin.standins.addresses import COMET_PATH, LOCAL_KEY, OPIK_PATH
 
 if TYPE_CHECKING:
     from twin.artifacts import ArtifactStore
-    from twin.features.embedding import Embedder
+    from twin.features.embedding import SentenceEmbedder
+    from twin.features.embedding_cache import EmbeddingCache
     from twin.features.index import VectorIndex
     from twin.monitoring.tracing import Tracer
     from twin.rag.retrieval import Retriever
@@ -100,11 +101,18 @@ class Deployment:
         return ArtifactStore(url, cache=self.home.cache / "artifacts")
 
     @cached_property
-    def embedder(self) -> Embedder:
+    def embedder(self) -> SentenceEmbedder:
         """The embedding model; its weights load when it first embeds."""
         from twin.features import embedding
 
         return embedding.load(read(EmbeddingSettings), cache=self.home.cache / "embedding")
+
+    @cached_property
+    def embedding_cache(self) -> EmbeddingCache:
+        """The vectors of what has been embedded, on this machine."""
+        from twin.features.embedding_cache import EmbeddingCache
+
+        return EmbeddingCache(self.home.cache / "embeddings.sqlite", limit_mb=read(EmbeddingSettings).cache_mb)
 
     @cached_property
     def vector_index(self) -> VectorIndex:

@@ -19,7 +19,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 def schema_of(record: type[msgspec.Struct]) -> pa.Schema:
-    """The Arrow schema of a record. Floats are float64 alone and float32 in lists, which are vectors here.
+    """The Arrow schema of a record. Floats are float64 alone and float32 in lists.
 
     Raises:
         TypeError: A field's type has no Arrow equivalent here.
@@ -61,6 +61,7 @@ def _arrow_type(hint: Any) -> pa.DataType:
         int: pa.int64(),
         float: pa.float64(),
         bool: pa.bool_(),
+        bytes: pa.binary(),
         datetime: pa.timestamp("us", "UTC"),
     }
     if hint in scalars:

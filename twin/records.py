@@ -7,9 +7,12 @@ import re
 import unicodedata
 import uuid
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "NAMESPACE",
@@ -178,8 +181,15 @@ class EmbeddedChunk(msgspec.Struct, frozen=True, kw_only=True):
     document_id: str
     text_hash: str
     """`content_hash(embedding_text)`: what the vector was computed from."""
-    vector: list[float]
-    """Unit length, float32."""
+    vector: bytes
+    """Unit length; float32, little-endian."""
+
+    @property
+    def array(self) -> np.ndarray:
+        """The vector as numbers, shape (dimensions,)."""
+        import numpy as np
+
+        return np.frombuffer(self.vector, dtype="<f4")
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):

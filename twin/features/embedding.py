@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from twin.features.backends.runtime import Precision
-    from twin.features.encoder import Encoder, Runtime
+    from twin.features.encoder import Choice, Encoder, Runtime
     from twin.settings import EmbeddingSettings
 
 __all__ = ["DEFAULT_MODEL", "Embedder", "SentenceEmbedder", "load"]
@@ -216,8 +216,8 @@ class SentenceEmbedder:
         """Loads the model and runs it once, so that the first question does not pay for that."""
         self.embed(["warm"])
 
-    def describe_runtime(self) -> tuple[bool, str]:
-        """Whether the fastest runtime will compute the vectors here, and which one will. Loads nothing."""
+    def describe_runtime(self) -> Choice:
+        """What will compute the vectors here. Loads nothing."""
         return describe(self.folder, runtime=self._runtime, precision=self._precision)
 
     @property

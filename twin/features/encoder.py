@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from twin.errors import SettingsError
 from twin.features.backends.bert import is_plain_bert
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twin.features.backends.converted import Store
     from twin.features.backends.runtime import Precision
 
-__all__ = ["Encoder", "Runtime", "describe", "load_encoder"]
+__all__ = ["Choice", "Encoder", "Runtime", "describe", "load_encoder"]
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +92,25 @@ def load_encoder(
         return TorchEncoder(folder)
 
 
-def describe(folder: Path, *, runtime: Runtime = "auto", precision: Precision = "auto") -> tuple[bool, str]:
-    """Whether the fastest runtime will be used for a model, and what will be. Loads nothing."""
+class Choice(NamedTuple):
+    """The runtime that a model will run on."""
+
+    what: str
+    is_fallback: bool
+    """Whether a faster one is meant for it, and is not installed."""
+
+
+def describe(folder: Path, *, runtime: Runtime = "auto", precision: Precision = "auto") -> Choice:
+    """What will run a model. Loads nothing."""
     if runtime == "sentence-transformers" or not is_plain_bert(folder):
-        return True, "sentence-transformers"
+        return Choice("sentence-transformers in float32", is_fallback=False)
+    if runtime == "torch":
+        return Choice("torch in float32, as EMBEDDING_RUNTIME says", is_fallback=False)
     missing = [package for package in ("onnxruntime", "onnx") if importlib.util.find_spec(package) is None]
-    if runtime == "torch" or missing:
-        why = "as EMBEDDING_RUNTIME says" if runtime == "torch" else f"since {' and '.join(missing)} is not installed"
-        return not missing, f"torch in float32, {why}; same vectors, a quarter of the speed"
+    if missing:
+        why = f"since {' and '.join(missing)} is not installed: the same vectors, more slowly"
+        return Choice(f"torch in float32, {why}", is_fallback=True)
     if precision == "int8" or (precision == "auto" and multiplies_int8()):
-        return True, "ONNX Runtime in 8 bits"
+        return Choice("ONNX Runtime in 8 bits", is_fallback=False)
     why = "as EMBEDDING_PRECISION says" if precision == "fp32" else "this processor has no 8-bit products"
-    return True, f"ONNX Runtime in float32 ({why})"
+    return Choice(f"ONNX Runtime in float32 ({why})", is_fallback=False)

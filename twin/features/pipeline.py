@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from twin.artifacts import ArtifactStore, SyncReport
     from twin.features.embedding import Embedder
+    from twin.features.embedding_cache import EmbeddingCache
     from twin.features.index import PublishReport, VectorIndex
     from twin.warehouse import Warehouse
 
@@ -42,21 +42,25 @@ def chunk(
 
 
 def embed(
-    store: ArtifactStore, embedder: Embedder, *, on_progress: Callable[[int, int], None] | None = None
+    store: ArtifactStore,
+    embedder: Embedder,
+    cache: EmbeddingCache | None = None,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> SyncReport:
-    """Brings the dataset `embeddings` in step with `chunks`."""
+    """Brings the dataset `embeddings` in step with `chunks`. With a cache, only texts that are new are embedded."""
     chunks = store.dataset("chunks", Chunk)
     inputs = {document: f"{print_}/{embedder.name}" for document, print_ in chunks.fingerprints().items()}
 
     def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[EmbeddedChunk]]]:
         rows = list(chunks.rows(ids))
         texts = [row.embedding_text for row in rows]
-        vectors = embedder.embed(texts) if texts else np.empty((0, embedder.dimensions), np.float32)
+        vectors = cache.embed(embedder, texts) if cache else embedder.embed(texts)
         by_document: dict[str, list[EmbeddedChunk]] = {document: [] for document in ids}
-        for row, text, vector in zip(rows, texts, vectors, strict=True):
+        for row, text, vector in zip(rows, texts, np.ascontiguousarray(vectors, dtype="<f4"), strict=True):
             by_document[row.document_id].append(
                 EmbeddedChunk(
-                    chunk_id=row.id, document_id=row.document_id, text_hash=content_hash(text), vector=vector.tolist()
+                    chunk_id=row.id, document_id=row.document_id, text_hash=content_hash(text), vector=vector.tobytes()
                 )
             )
         return iter(by_document.items())
@@ -74,19 +78,19 @@ def publish(store: ArtifactStore, index: VectorIndex, embedder: Embedder) -> Pub
         wanted[row.id] = _fingerprint(row)
 
     def load(ids: Sequence[str]) -> Iterable[tuple[Chunk, np.ndarray]]:
-        of = {documents[key] for key in ids}
         asked = set(ids)
-        rows = {row.id: row for row in chunks.rows(of) if row.id in asked}
-        for embedded in embeddings.rows(of):
-            if embedded.chunk_id in rows:
-                yield rows[embedded.chunk_id], np.asarray(embedded.vector, dtype=np.float32)
+        for shard in chunks.shards({documents[key] for key in asked}):
+            rows = {row.id: row for row in shard if row.id in asked}
+            for embedded in embeddings.rows({row.document_id for row in rows.values()}):
+                if embedded.chunk_id in rows:
+                    yield rows[embedded.chunk_id], embedded.array
 
     return index.publish(wanted, load, schema=f"{embedder.name}/{embedder.dimensions}")
 
 
-def is_unit(vector: Sequence[float], dimensions: int) -> bool:
+def is_unit(vector: np.ndarray, dimensions: int) -> bool:
     """Whether a vector has the expected size and unit length; NaN and infinity do not."""
-    return len(vector) == dimensions and abs(math.sqrt(sum(x * x for x in vector)) - 1.0) < UNIT_TOLERANCE
+    return vector.shape == (dimensions,) and abs(float(np.linalg.norm(vector)) - 1.0) < UNIT_TOLERANCE
 
 
 def _fingerprint(chunk: Chunk) -> str:
