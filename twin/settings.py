@@ -212,7 +212,11 @@ class SourceSettings(_Settings):
     """The longest wait for one web page, its redirects and repeated attempts included and the pauses not."""
     allow_private_addresses: bool = Field(False, validation_alias="COLLECTION_ALLOW_PRIVATE_ADDRESSES")
     """Whether URLs may lead to private, loopback or link-local addresses."""
-    user_agent: str = Field("llm-twin/0.1 (+https://example.com/llm-twin)", validation_alias="COLLECTION_USER_AGENT")
+    user_agent: str = Field(
+        "llm-twin/0.1 (+https://example.com/llm-twin)",
+        validation_alias="COLLECTION_USER_AGENT",
+        pattern=r"^[\x20-\x7e]+$",
+    )
     """What web servers are told; put a page of yours with a contact in it."""
     host_delay_min_seconds: float = Field(0.05, validation_alias="COLLECTION_HOST_DELAY_MIN", ge=0)
     """A host is asked at most once in so many seconds."""

@@ -8,11 +8,12 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from twin import collection
+from twin.errors import SourceFailed
 from twin.records import Document, Rejected, document_id
 from twin.settings import SourceSettings, read
 
@@ -285,3 +286,14 @@ def test_certificates_are_checked_against_the_name_though_the_connection_goes_to
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert isinstance(fetch(f"https://localhost:{https_port}/post"), Document)
     assert "certificate verify failed" in rejection(f"https://127.0.0.1:{https_port}/post").reason
+
+
+def test_a_tls_connection_serves_no_other_name_at_the_same_address(
+    certificate: Path, https_port: int, monkeypatch: pytest.MonkeyPatch, fetchers: Any
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    fetcher = fetchers(attempts=1)
+    assert fetcher.get(f"https://localhost:{https_port}/post").body == PAGE.encode()
+    with pytest.raises(SourceFailed, match="certificate verify failed"):
+        fetcher.get(f"https://other.example:{https_port}/post")
+    assert fetcher.get(f"https://localhost:{https_port}/post").body == PAGE.encode()

@@ -170,6 +170,29 @@ def test_one_connection_serves_a_host_and_no_other(web: Any, fetchers: Any) -> N
     assert web.connections == 2
 
 
+def test_proxies_from_the_environment_are_not_used(web: Any, fetchers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    web.routes["/p"] = web.answer(PAGE)
+    assert got(fetchers(), web.url("/p")).body == PAGE
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a.example/x", "file:///etc/passwd", "x", "", "http://a:b@c.example/", "http://[/"]
+)
+def test_what_is_no_web_url_is_refused(fetchers: Any, url: str) -> None:
+    with pytest.raises(SourceRefused, match=r"not http or https|not a valid URL|user name or password"):
+        fetchers().get(url)
+
+
+@pytest.mark.parametrize("etag", ['"\u2014"', '"a\r\nX: y"', '"' + "x" * 5_000 + '"'])
+def test_a_damaged_etag_is_not_sent(web: Any, fetchers: Any, etag: str) -> None:
+    web.routes["/p"] = web.answer(PAGE)
+    url = web.url("/p")
+    assert got(fetchers(), url, visit=Visit(url=url, reader="test", etag=etag)).body == PAGE
+    assert not {"If-None-Match", "X"} & set(web.asked[-1].headers)
+
+
 def test_idle_connections_are_bounded(web: Any, fetchers: Any) -> None:
     web.routes["/1"] = web.answer(PAGE)
     fetcher = fetchers(max_connections=2)

@@ -15,7 +15,7 @@ from twin.collection.asking import MAX_REDIRECTS, Allowance, Answer, Asker
 from twin.collection.background import BackgroundLoop
 from twin.collection.base import too_large
 from twin.collection.pacing import Timing
-from twin.errors import SourceFailed, SourceGone, SourceRefused
+from twin.errors import InputError, SourceFailed, SourceGone, SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,8 +31,8 @@ HTML_TYPES = ("text/html", "application/xhtml+xml")
 ANY_TYPE = ("*/*",)
 OK, NOT_MODIFIED, NOT_FOUND, GONE = 200, 304, 404, 410
 CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE | re.ASCII)
-MAX_VALIDATOR_CHARS = 1_000
-"""A longer ETag is not sent back."""
+VALIDATOR = re.compile(r"[\x20-\x7e\x80-\xff]{1,1000}")
+"""What may be sent back in a header; a longer ETag is not."""
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +86,8 @@ class Fetcher:
         `accept` are the media types that are asked for and taken; `text/*` and `*/*` stand for many.
 
         Raises:
-            SourceRefused: Of another type, too large, not on the public internet, or not allowed by robots.txt.
+            SourceRefused: No web URL, of another type, too large, not on the public internet, or not allowed by
+                robots.txt.
             SourceGone: The server says 404 or 410.
             SourceFailed: Refused by the server, timed out, unreachable, or the run's budget is used up.
         """
@@ -101,7 +102,7 @@ class Fetcher:
     async def _get(self, url: str, accept: tuple[str, ...], visit: Visit | None) -> Fetched | None:
         self._asker.budget.check()
         allowance = Allowance(self._settings.timeout_seconds)
-        place = urls.normal(url)
+        place = _checked(url)
         seen: list[str] = []
         while len(seen) <= MAX_REDIRECTS:
             if place in seen:
@@ -127,6 +128,16 @@ class Fetcher:
         return read
 
 
+def _checked(url: str) -> str:
+    """`url` as it is asked for."""
+    if not urls.is_web(url):
+        raise SourceRefused(f"{url[:200]!r} is not http or https")
+    try:
+        return urls.normal(url)
+    except InputError as error:
+        raise SourceRefused(str(error)) from None
+
+
 def _conditions(place: str, visit: Visit | None) -> dict[str, str]:
     """The headers that ask for a page only if it changed.
 
@@ -135,7 +146,7 @@ def _conditions(place: str, visit: Visit | None) -> dict[str, str]:
     if visit is None or place not in (visit.url, *visit.documents):
         return {}
     asked = {"If-None-Match": visit.etag, "If-Modified-Since": visit.last_modified}
-    return {name: value for name, value in asked.items() if value and len(value) <= MAX_VALIDATOR_CHARS}
+    return {name: value for name, value in asked.items() if value and VALIDATOR.fullmatch(value)}
 
 
 def _fetched(place: str, answer: Answer, conditions: dict[str, str], visit: Visit | None) -> Fetched | None:
