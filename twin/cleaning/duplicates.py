@@ -67,7 +67,7 @@ def signature(content: str) -> bytes:
     runs = shingles(content)
     if not runs:
         return b""
-    from rensa import RMinHash  # ty: ignore[unresolved-import]
+    from rensa import RMinHash  # ty: ignore[missing-module-member]
 
     sketch = RMinHash(num_perm=BANDS * ROWS, seed=SEED)
     sketch.update(list(runs))
