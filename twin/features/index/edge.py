@@ -148,7 +148,8 @@ class EdgeIndex:
         """Makes a generation of the live one, or of nothing, and makes it live."""
         room = (len(changes.added) + len(changes.changed)) * self._dimensions * BYTES_PER_DIMENSION
         folder = self._generations.stage(live, room=room)
-        shard = engine.open_shard(folder) if live else engine.create(folder, self._dimensions)
+        opened = engine.open_for_update if live else engine.create
+        shard = opened(folder, self._dimensions)
         try:
             for batch in points.load_batches(changes, wanted, load, self._dimensions):
                 engine.upsert(shard, batch)

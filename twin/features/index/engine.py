@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from qdrant_edge import EdgeShard, Filter
+    from qdrant_edge import EdgeConfig, EdgeShard, Filter
 
     from twin.features.index.base import Filters
     from twin.features.index.points import IndexedPoint
@@ -28,6 +28,7 @@ __all__ = [
     "failures",
     "finish",
     "first_date",
+    "open_for_update",
     "open_shard",
     "search",
     "settle",
@@ -40,6 +41,15 @@ __all__ = [
 MOST_VALUES = 100_000
 """More values of one field than this are not told apart."""
 DELETED_AT_ONCE = 10_000
+
+SMALL_SEGMENT_KB = 40_000
+"""Vectors of segments that are merged with each other: 26,000 of 384 dimensions, which takes seconds."""
+FEW_SEGMENTS = 4
+"""Small segments are merged when there are more than this; a search visits each."""
+MOST_SEGMENTS = 8
+"""Everything is merged when there are more than this."""
+DELETED_SHARE = 0.5
+"""A segment is built again when this share of its passages has gone."""
 
 
 def open_shard(folder: Path) -> EdgeShard:
@@ -54,25 +64,56 @@ def open_shard(folder: Path) -> EdgeShard:
         return EdgeShard.load(str(folder))
 
 
-def create(folder: Path, dimensions: int) -> EdgeShard:
-    """A new shard in an empty folder.
+def open_for_update(folder: Path, dimensions: int) -> EdgeShard:
+    """The shard in a folder, for updates and `finish`.
 
-    It has no write-ahead log: with one, a second process could not open it. Nothing is lost by that, for a generation
-    is flushed before it goes live, and never written again.
+    Left to itself, the engine merges each large enough batch of changes with all the passages there are, which builds
+    the whole graph again. Here changes gather in small segments, and everything is built again when there are many.
+
+    Raises:
+        IndexUnavailable: The engine cannot read it.
     """
+    from qdrant_edge import EdgeShard
+
+    with failures(folder):
+        shard = EdgeShard.load(str(folder), _config(dimensions, largest_merged=SMALL_SEGMENT_KB))
+        if shard.info().segments_count > MOST_SEGMENTS:
+            shard.close()
+            shard = EdgeShard.load(str(folder), _config(dimensions, largest_merged=None))
+    return shard
+
+
+def create(folder: Path, dimensions: int) -> EdgeShard:
+    """A new shard in an empty folder."""
     import qdrant_edge as engine
 
-    config = engine.EdgeConfig(
-        vectors={points.DENSE: engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Cosine)},
-        sparse_vectors={points.SPARSE: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)},
-        wal_enabled=False,
-    )
-    shard = engine.EdgeShard.create(str(folder), config)
+    shard = engine.EdgeShard.create(str(folder), _config(dimensions, largest_merged=SMALL_SEGMENT_KB))
     for field in points.KEYWORD_FIELDS:
         shard.update(engine.UpdateOperation.create_field_index(field, engine.PayloadSchemaType.Keyword))
     for field in points.DATETIME_FIELDS:
         shard.update(engine.UpdateOperation.create_field_index(field, engine.PayloadSchemaType.Datetime))
     return shard
+
+
+def _config(dimensions: int, *, largest_merged: int | None) -> EdgeConfig:
+    """How shards are made, and when the engine builds which parts of them again.
+
+    There is no write-ahead log: with one, a second process could not open the shard. Nothing is lost by that, for a
+    generation is flushed before it goes live, and never written again.
+    """
+    import qdrant_edge as engine
+
+    optimizers = engine.EdgeOptimizersConfig(
+        default_segment_number=FEW_SEGMENTS if largest_merged else 1,
+        max_segment_size=largest_merged,
+        deleted_threshold=DELETED_SHARE if largest_merged else None,
+    )
+    return engine.EdgeConfig(
+        vectors={points.DENSE: engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Cosine)},
+        sparse_vectors={points.SPARSE: engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)},
+        optimizers=optimizers,
+        wal_enabled=False,
+    )
 
 
 def upsert(shard: EdgeShard, batch: Sequence[IndexedPoint]) -> None:
