@@ -25,7 +25,6 @@ from support.xquad import Asked, Laboratory, build, present
 from twin.features import embedding
 from twin.features.index import Filters
 from twin.features.index.points import bm25
-from twin.rag.retrieval import RERANKED
 from twin.retrieval.ranking import ProximityReranker, Weights, evidence, scaled
 from twin.retrieval.relevance import NEVER, Calibration, word_share
 from twin.settings import EmbeddingSettings, read
@@ -80,7 +79,7 @@ def fit_weights(cases: Sequence[Case]) -> Weights:
     rows, right = [], []
     for case in cases:
         answers = [passage.document_id == case.asked.document for passage in case.found]
-        if any(answers) and len(case.found) == RERANKED:
+        if any(answers) and len(case.found) == ProximityReranker.depth:
             rows.append(_features(case.asked.text, case.found))
             right.append(answers)
     features, wanted = np.array(rows), np.array(right)
@@ -104,8 +103,8 @@ def _case(laboratory: Laboratory, asked: Asked) -> Case:
     without = Filters(excluded_documents=asked.article)
     return Case(
         asked,
-        laboratory.index.search(asked.text, vector, RERANKED),
-        laboratory.index.search(asked.text, vector, RERANKED, filters=without),
+        laboratory.index.search(asked.text, vector, ProximityReranker.depth),
+        laboratory.index.search(asked.text, vector, ProximityReranker.depth, filters=without),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from support.rankings import CANDIDATES, fused
+from support.rankings import CANDIDATES
 from twin.retrieval.ranking import WEIGHTS, evidence, scaled
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def late_interaction(
 
     folder: Any = getattr(laboratory.embedder, "folder", laboratory.embedder.name)
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-    first = [fused(2)(question.text, pool)[:CANDIDATES] for question, pool in zip(asked, pools, strict=True)]
+    first = [pool[:CANDIDATES] for pool in pools]
     texts = {chunk.id: chunk.embedding_text for chunk in laboratory.chunks}
     needed = sorted({passage.chunk_id for candidates in first for passage in candidates})
     read = dict(zip(needed, _token_vectors(model, [texts[key] for key in needed]), strict=True))

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["BM25", "DENSE", "RANKINGS", "Ranking", "by_meaning", "by_words"]
 
 Ranking = Callable[[str, Sequence["Passage"]], list["Passage"]]
-"""The candidates of a question, best first."""
+"""Puts the candidates of a question, given in the engine's order, best first."""
 
 DENSE, BM25 = "dense alone", "BM25 alone"
-CANDIDATES = 20
+CANDIDATES = ProximityReranker.depth
 SCORE_ONLY = Weights(similarity=1.0, bm25=0.71, pairs=0.0, together=0.0)
 
 
@@ -68,14 +68,13 @@ def three_deviations(values: Sequence[float]) -> list[float]:
 def reranked(weights: Weights | None = None) -> Ranking:
     """The default reranker on the engine's first candidates."""
     reranker = ProximityReranker(weights) if weights else ProximityReranker()
-    first = fused(2)
-    return lambda question, found: reranker.rerank(question, first(question, found)[:CANDIDATES])
+    return lambda question, found: reranker.rerank(question, found[:CANDIDATES])
 
 
 RANKINGS: dict[str, Ranking] = {
     DENSE: lambda _question, found: by_meaning(found),
     BM25: lambda _question, found: by_words(found),
-    "reciprocal ranks, k 2 (the engine's order)": fused(2),
+    "reciprocal ranks, k 2 (the engine's order)": lambda _question, found: list(found),
     "reciprocal ranks, k 10": fused(10),
     "reciprocal ranks, k 60": fused(60),
     "reciprocal ranks, k 2, BM25 at 0.6": fused(2, 0.6),

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from twin.retrieval.rewriting import Rewriting, Wish
     from twin.retrieval.understanding import Field
 
-__all__ = ["RERANKED", "Retriever", "Searchable", "TextEmbedder", "best_author"]
+__all__ = ["Retriever", "Searchable", "TextEmbedder", "best_author"]
 
-RERANKED = 20
-"""Candidates that are reranked. Deeper gained nothing on XQuAD: MRR@10 0.983 at 10, 20 and 30."""
 FUSED_RANKS = 10
 """Constant of the reciprocal rank fusion of the rankings of several wordings."""
 
@@ -123,10 +121,11 @@ class Retriever:
         """
         catalogue = self._current()
         understood = _wished(self._understood(query, catalogue, author), rewriting.wish)
-        found, read, given_up = self._loosening(understood, max(k, RERANKED), author)
+        depth = max(k, self._reranker.depth)
+        found, read, given_up = self._loosening(understood, depth, author)
         for wording in rewriting.queries:
-            found = _fused(found, self._candidates(wording, max(k, RERANKED), _filters(read, author)))
-        ranked = self._reranker.rerank(read.text, found[: max(k, RERANKED)])
+            found = _fused(found, self._candidates(wording, depth, _filters(read, author)))
+        ranked = self._reranker.rerank(read.text, found[:depth])
         calibration = calibration_of(self._embedder().name)
         judged = with_relevance(read.text, ranked, calibration, indexed=catalogue.passages)
         return Retrieval(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CrossEncoderReranker"]
 
 MAX_TOKENS = 512
+DEPTH = 20
 
 
 class CrossEncoderReranker:
@@ -26,6 +27,7 @@ class CrossEncoderReranker:
     def __init__(self, model: str) -> None:
         """`model` is a folder or a Hugging Face id, which is fetched once unless HF_HUB_OFFLINE is set."""
         self.name = f"cross-encoder {Path(model).name}"
+        self.depth = DEPTH
         self._source = model
         self._model: Any = None
         self._loading = threading.Lock()

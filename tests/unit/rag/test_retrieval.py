@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from twin.features.index import EVERYTHING, Facets, Filters, Span
-from twin.rag.retrieval import RERANKED, Retriever, best_author
+from twin.rag.retrieval import Retriever, best_author
 from twin.records import Passage
-from twin.retrieval.ranking import IndexOrder
+from twin.retrieval.ranking import IndexOrder, ProximityReranker
 from twin.retrieval.rewriting import Rewriting, Wish
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def retriever(index: Index) -> Retriever:
 def test_a_search_asks_the_index_with_all_words_and_the_vector_of_those_that_fit() -> None:
     index = Index()
     retriever(index).search("more than four", 3)
-    assert index.searches == [("more than four", [4.0, 0.0], RERANKED, EVERYTHING)]
+    assert index.searches == [("more than four", [4.0, 0.0], ProximityReranker.depth, EVERYTHING)]
 
 
 def test_more_passages_than_are_reranked_may_be_asked_for() -> None:
