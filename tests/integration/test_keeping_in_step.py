@@ -264,6 +264,18 @@ def test_visits_asked_for_in_order_are_read_ahead_and_none_is_missed(warehouse: 
     assert [visit.url for visit in backwards if visit] == names[::-1]
 
 
+def test_an_unchanged_page_counts_as_looked_at_and_the_feed_that_lists_it_does_not(warehouse: Warehouse) -> None:
+    feed = a_source("https://a.example/feed", "feed")
+    entries = [a_document(feed, f"https://a.example/{number}") for number in range(2)]
+    pages = [Visit(url=entry.url, reader="1", documents=[entry.url]) for entry in entries]
+    listing = Visit(url=feed.location, reader="1", documents=[entry.url for entry in entries])
+    look(warehouse, {feed: [*entries, *pages, listing]})
+    first = {visit.url: visit.checked_at for visit in warehouse.visits(feed)}
+    look(warehouse, {feed: [Unchanged(url=entries[0].url)]}, complete=False)
+    second = {visit.url: visit.checked_at for visit in warehouse.visits(feed)}
+    assert [url for url in first if first[url] != second[url]] == [entries[0].url]
+
+
 def test_a_visit_is_kept_only_after_the_documents_that_it_stands_for(warehouse: Warehouse) -> None:
     source = a_source("/notes")
     document = a_document(source, "/notes/a")

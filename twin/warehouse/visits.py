@@ -62,12 +62,16 @@ def write(database: Database[dict[str, Any]], visits: Sequence[tuple[Source, Vis
 
 
 def checked(database: Database[dict[str, Any]], documents: Sequence[tuple[str, str]], now: datetime) -> None:
-    """Notes that the places which gave documents, told as source id and URL, were found unchanged."""
+    """Notes that the places which gave documents, told as source id and URL, were found unchanged.
+
+    Only places of one document: of a feed, one unchanged entry says nothing about the others.
+    """
     sources = {source for source, _ in documents}
     urls = {url for _, url in documents}
     if urls:
         given = {"documents": {"$in": sorted(urls)}, "source_id": {"$in": sorted(sources)}}
-        database["visits"].update_many(given, {"$set": {"checked_at": now}})
+        single = {"$expr": {"$eq": [{"$size": "$documents"}, 1]}}
+        database["visits"].update_many({**given, **single}, {"$set": {"checked_at": now}})
 
 
 def forget(database: Database[dict[str, Any]], documents: Iterable[tuple[str, str]]) -> None:
