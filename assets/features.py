@@ -1,5 +1,6 @@
 """Passages, their vectors, and the index that answers from them."""
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from assets.describe import OWNER, counted, publishing, stopwatch, table
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource, WarehouseResource
 from twin.artifacts import SyncReport
 from twin.features import chunking, pipeline
+from twin.features.index import PublishReport
 from twin.records import Chunk, EmbeddedChunk
 
 __all__ = ["ASSETS", "CHECKS", "chunks", "embeddings", "vector_index"]
@@ -90,12 +92,19 @@ def one_vector_a_passage(artifacts: ArtifactsResource, embedder: EmbedderResourc
     )
 
 
+class PublishConfig(dg.Config):
+    """Options of a publication of the index."""
+
+    force: bool = False
+    """Publish what `llm-twin index rollback` took out of service, too."""
+
+
 @dg.asset(
     deps=[embeddings],
     group_name=GROUP,
     kinds={"qdrant"},
     owners=[OWNER],
-    code_version="1",
+    code_version="2",
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
 )
 def vector_index(
@@ -104,21 +113,27 @@ def vector_index(
     artifacts: ArtifactsResource,
     embedder: EmbedderResource,
     vector_index: VectorIndexResource,
+    config: PublishConfig,
 ) -> dg.MaterializeResult:
     """The published generation of the hybrid index (dense and BM25); readers switch to it as a whole."""
     with stopwatch() as watch, publishing(context, warehouse.client):
-        report = pipeline.publish(artifacts.store, vector_index.client, embedder.model)
-    context.log.info(f"generation {report.generation}: {report.added} added, {report.removed} removed")
+        report = pipeline.publish(artifacts.store, vector_index.client, embedder.model, force=config.force)
+    rollback = _rollback(report)
+    context.log.log(
+        logging.WARNING if rollback else logging.INFO, rollback or f"generation {report.generation} is live"
+    )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(report.data_version),
         metadata={
             **counted(
                 generation=report.generation,
                 added=report.added,
+                changed=report.changed,
                 removed=report.removed,
                 unchanged=report.unchanged,
                 seconds=watch.seconds,
             ),
+            **({"rollback": rollback} if rollback else {}),
             "dagster/row_count": report.total,
         },
     )
@@ -126,13 +141,31 @@ def vector_index(
 
 @dg.asset_check(asset=vector_index, blocking=True)
 def index_is_complete(artifacts: ArtifactsResource, vector_index: VectorIndexResource) -> dg.AssetCheckResult:
-    """The published index holds as many points as there are passages."""
-    points, passages = vector_index.client.count(), artifacts.store.dataset("chunks", Chunk).count()
+    """The published index holds as many points as there are passages, unless a rollback keeps an earlier one live."""
+    status, points = vector_index.client.status(), vector_index.client.count()
+    passages = artifacts.store.dataset("chunks", Chunk).count()
     return dg.AssetCheckResult(
-        passed=points == passages,
+        passed=status.problem is None and (points == passages or status.held is not None),
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"points": points, "passages": passages},
+        metadata={
+            "points": points,
+            "passages": passages,
+            **({"held": status.held} if status.held else {}),
+            **({"problem": status.problem} if status.problem else {}),
+        },
     )
+
+
+def _rollback(report: PublishReport) -> str | None:
+    """What became of a rollback of the index, if there was one."""
+    if report.held:
+        return (
+            f"{report.held} stays out of service after a rollback, and {report.generation} is live. "
+            "`llm-twin materialize vector_index --force` makes it live again."
+        )
+    if report.superseded:
+        return f"{report.generation} is live; it ends the rollback from {report.superseded}, whose passages differ."
+    return None
 
 
 def _progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli import endpoint, models, questions, sources, warehouse
+from llm_twin_dagster.cli import endpoint, index, models, questions, sources, warehouse
 from llm_twin_dagster.cli.output import (
     Json,
     explained,
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.add_typer(sources.app, name="sources")
 app.add_typer(models.app, name="models")
 app.add_typer(endpoint.app, name="endpoint")
+app.add_typer(index.app, name="index")
 app.add_typer(warehouse.app, name="warehouse")
 app.command()(sources.ingest)
 app.command()(questions.search)
@@ -114,7 +115,10 @@ def materialize(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Train even when nothing changed; deploy even what was rolled back from.")
+        bool,
+        typer.Option(
+            "--force", help="Train even when nothing changed; publish and deploy even what was rolled back from."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -144,9 +148,9 @@ def materialize(
 
 def _forced(names: list[str]) -> dict:
     """The run configuration that makes the selected assets that can be forced do their work anyway."""
-    can = [name for name in ("fine_tuned_model", "inference_endpoint") if name in names]
+    can = [name for name in ("vector_index", "fine_tuned_model", "inference_endpoint") if name in names]
     if not can:
-        raise InputError("--force is for fine_tuned_model and inference_endpoint, and neither is selected.")
+        raise InputError("--force is for vector_index, fine_tuned_model and inference_endpoint; none is selected.")
     return {"ops": {name: {"config": {"force": True}} for name in can}}
 
 

@@ -68,8 +68,11 @@ def embed(
     return store.dataset("embeddings", EmbeddedChunk).sync(inputs, derive, on_progress=on_progress)
 
 
-def publish(store: ArtifactStore, index: VectorIndex, embedder: Embedder) -> PublishReport:
-    """Publishes `chunks` with their `embeddings`; the index carries over what did not change."""
+def publish(store: ArtifactStore, index: VectorIndex, embedder: Embedder, *, force: bool = False) -> PublishReport:
+    """Publishes `chunks` with their `embeddings`; the index carries over what did not change.
+
+    What a rollback took out of service is published again by `force` only.
+    """
     chunks = store.dataset("chunks", Chunk)
     embeddings = store.dataset("embeddings", EmbeddedChunk)
     documents, wanted = {}, {}
@@ -85,7 +88,8 @@ def publish(store: ArtifactStore, index: VectorIndex, embedder: Embedder) -> Pub
                 if embedded.chunk_id in rows:
                     yield rows[embedded.chunk_id], embedded.array
 
-    return index.publish(wanted, load, schema=f"{embedder.name}/{embedder.dimensions}")
+    schema = f"{embedder.name}/{embedder.dimensions}; chunks {chunking.VERSION}"
+    return index.publish(wanted, load, schema=schema, force=force)
 
 
 def is_unit(vector: np.ndarray, dimensions: int) -> bool:

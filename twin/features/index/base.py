@@ -53,6 +53,8 @@ class PublishReport(msgspec.Struct, frozen=True, kw_only=True):
     """Of the live generation. Changes exactly when the schema, or the set of passages with their fingerprints, does."""
     held: str | None = None
     """The generation that these passages make up, which a rollback took out of service: nothing was published."""
+    superseded: str | None = None
+    """The generation that had been held until now: something else has been published."""
 
     @classmethod
     def holding(cls, held: str, live: str, version: str, passages: int) -> PublishReport:
@@ -267,7 +269,7 @@ class Changes(NamedTuple):
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
 
-    def report(self, generation: str, version: str) -> PublishReport:
+    def report(self, generation: str, version: str, *, superseded: str | None = None) -> PublishReport:
         return PublishReport(
             generation=generation,
             added=len(self.added),
@@ -276,6 +278,7 @@ class Changes(NamedTuple):
             unchanged=self.unchanged,
             total=len(self.added) + len(self.changed) + self.unchanged,
             data_version=version,
+            superseded=superseded,
         )
 
 

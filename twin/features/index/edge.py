@@ -129,18 +129,19 @@ class EdgeIndex:
 
     def _publish(self, wanted: Mapping[str, str], load: Load, schema: str, version: str) -> PublishReport:
         manifest = Manifest(schema=schema, created_at=self._clock(), data_version=version, passages=len(wanted))
-        live = self._generations.current()
+        live, held = self._generations.current(), self._generations.held()
         try:
             if live and self._generations.manifest(live).schema == schema:
                 changes = base.Changes.between(self._generations.points(live), wanted)
                 if changes:
-                    return changes.report(self._build(live, changes, wanted, load, manifest), version)
+                    generation = self._build(live, changes, wanted, load, manifest)
+                    return changes.report(generation, version, superseded=held)
                 engine.close(self._open(live))  # what is damaged has changed, too
                 return changes.report(live, version)
         except IndexUnavailable as error:
             logger.warning("The index is built from nothing: %s", error.message)
         changes = base.Changes.between({}, wanted)
-        return changes.report(self._build(None, changes, wanted, load, manifest), version)
+        return changes.report(self._build(None, changes, wanted, load, manifest), version, superseded=held)
 
     def _build(
         self, live: str | None, changes: base.Changes, wanted: Mapping[str, str], load: Load, manifest: Manifest

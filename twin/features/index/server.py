@@ -85,12 +85,12 @@ class ServerIndex:
         with self._translated_errors():
             live = self._live_name()
             state = self._collection(live).finish_undoing() if live else State()
-            if state.generation and state.held and state.held.data_version == version and not force:
-                now = state.generation
-                return base.PublishReport.holding(state.held.name, now.name, now.data_version, now.passages)
+            held, now = state.held, state.generation
+            if now and held and held.data_version == version and not force:
+                return base.PublishReport.holding(held.name, now.name, now.data_version, now.passages)
             target.ensure()
             changes = base.Changes.between(target.fingerprints(), wanted)
-            if live == target.name and not changes and state.generation and state.generation.name == new.name:
+            if live == target.name and not changes and now and now.name == new.name:
                 return changes.report(new.name, version)
             state = target.begin(changes, new) if live == target.name else target.begin_anew(live)
             for batch in points.load_batches(changes, wanted, load, self._dimensions):
@@ -99,7 +99,7 @@ class ServerIndex:
             target.complete(state, new)
             self._switch(live, target.name)
             self._clean_up(target)
-        return changes.report(new.name, version)
+        return changes.report(new.name, version, superseded=held.name if held else None)
 
     def search(
         self, text: str, vector: np.ndarray, k: int, *, filters: Filters = base.EVERYTHING, depth: int | None = None
