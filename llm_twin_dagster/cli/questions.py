@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import httpx
 import msgspec
@@ -12,9 +12,7 @@ from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, p
 from llm_twin_dagster.stack import borrow
 from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
-
-if TYPE_CHECKING:
-    from twin.retrieval.result import Interpretation
+from twin.retrieval.result import Interpretation
 
 __all__ = ["ask", "search", "traces"]
 
@@ -32,8 +30,12 @@ def search(
 ) -> None:
     """Find passages. Reads the published index directly; nothing needs to run."""
     from twin.deployment import Deployment
+    from twin.rag.authors import resolve
 
-    found = Deployment().retriever.retrieve(query, k, author=author)
+    deployment = Deployment()
+    if author is not None:
+        author = resolve(author, [*deployment.vector_index.facets().authors])
+    found = deployment.retriever.retrieve(query, k, author=author)
     if as_json:
         print_json(found)
         return
@@ -49,13 +51,13 @@ def search(
 
 
 def readings(interpretation: Interpretation) -> list[str]:
-    """What a question was taken to ask for, a line for each restriction."""
+    """What a question was taken to ask for, a line for each restriction, and what did not work."""
     return [
         f"{restriction.field}: {restriction.means}  (“{restriction.text}”)"
         if restriction.applied
         else f"{restriction.field}: {restriction.means} leaves nothing, so it is not applied  (“{restriction.text}”)"
         for restriction in interpretation.restrictions
-    ]
+    ] + interpretation.notes
 
 
 @explained
@@ -121,6 +123,8 @@ def print_answer(answer: dict) -> None:
     out.print()
     for number, source in enumerate(answer.get("sources", []), start=1):
         out.print(f"[{number}] {source['title']} — {source['url']}", markup=False, style="dim", soft_wrap=True)
+    for line in readings(msgspec.convert(answer["interpretation"], Interpretation)):
+        log.print(line, markup=False, style="dim", soft_wrap=True)
     timings = answer.get("timings", {})
     shown = ", ".join(f"{name} {value:.0f} ms" for name, value in timings.items())
     log.print(f"trace {answer.get('trace_id')}  {shown}", style="dim", soft_wrap=True)

@@ -11,9 +11,9 @@ from twin.errors import ServiceUnavailable, UnknownAuthor
 from twin.records import slug
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-__all__ = ["Authors"]
+__all__ = ["Authors", "resolve"]
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,7 @@ class Authors:
         if (name := _match(wanted, await self.names())) is not None:
             return name
         await self._refresh()  # the author may have arrived since
-        if self._names is None:
-            return wanted
-        if (name := _match(wanted, self._names)) is not None:
-            return name
-        raise UnknownAuthor(f"There is no author “{wanted[:80]}”. {_known(self._names)}")
+        return wanted if self._names is None else resolve(wanted, self._names)
 
     async def _refresh(self) -> None:
         """Waits a moment for the warehouse; a slow answer is still taken when it comes."""
@@ -70,13 +66,24 @@ class Authors:
             log.warning("authors are not known anew, the last known ones stand: %s", error)
 
 
-def _match(wanted: str, names: list[str]) -> str | None:
+def resolve(wanted: str, names: Sequence[str]) -> str:
+    """The one of `names` that is wanted by name or id, whatever the case.
+
+    Raises:
+        UnknownAuthor: None is.
+    """
+    if (name := _match(wanted, names)) is not None:
+        return name
+    raise UnknownAuthor(f"There is no author “{wanted[:80]}”. {_known(names)}")
+
+
+def _match(wanted: str, names: Sequence[str]) -> str | None:
     if wanted in names:
         return wanted
     return next((name for name in names if slug(name) == slug(wanted)), None)
 
 
-def _known(names: list[str]) -> str:
+def _known(names: Sequence[str]) -> str:
     if not names:
         return "No documents have been ingested yet: `llm-twin ingest PATH_OR_URL`."
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

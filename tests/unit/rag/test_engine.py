@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from twin.errors import (
     EmptyQuestion,
@@ -20,7 +21,8 @@ from twin.errors import (
     UnknownAuthor,
     WarehouseUnavailable,
 )
-from twin.features.index import EVERYTHING, Facets, Filters, Span
+from twin.features.index import EVERYTHING, Facets, Filters
+from twin.features.index import Span as Run
 from twin.rag import prompts
 from twin.rag.authors import Authors
 from twin.rag.engine import Rag
@@ -69,6 +71,8 @@ class Index:
     passages: list[Passage]
     down: bool = False
     asked_for: list[str | None] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """The authors that it has passages of."""
 
     def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
         author = next(iter(filters.authors), None)
@@ -78,12 +82,12 @@ class Index:
         return [found for found in self.passages if author in (None, found.author)][:k]
 
     def facets(self) -> Facets:
-        return NO_FACETS
+        return replace(NO_FACETS, authors=dict.fromkeys(self.names, 1))
 
     def count(self) -> int:
         return 100
 
-    def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
+    def neighbours(self, spans: Sequence[Run]) -> list[list[Passage]]:
         return [[] for _ in spans]
 
     def generation(self) -> str | None:
@@ -320,6 +324,40 @@ def test_a_named_author_is_searched_alone() -> None:
     world = World(authors=["Ada", "Bob"])
     assert ask(world, author="ada").author == "Ada"
     assert world.index.asked_for == ["Ada"]
+
+
+def test_an_author_whom_the_question_asks_answers_and_nobody_else_when_they_wrote_nothing() -> None:
+    found = [passage("Bob one.", 0.6, author="Bob Stone", score=0.9)]
+    world = World(index=Index(found, names=["Ada Byron", "Bob Stone"]), authors=["Ada Byron", "Bob Stone"])
+    answer = ask(world, "What does Bob Stone think of documents?")
+    assert (answer.status, answer.author) == ("answered", "Bob Stone")
+    assert world.index.asked_for == ["Bob Stone"]
+    retrieval = world.tracer.spans[1]
+    told = retrieval.updates["metadata"]["interpretation"]["restrictions"]
+    assert [(one["field"], one["means"], one["applied"]) for one in told] == [("author", "Bob Stone", True)]
+    assert answer.interpretation.text == "What does think of documents?"
+
+
+def test_when_it_is_set_the_model_rewrites_the_question_before_it_answers() -> None:
+    world = World()
+
+    async def scenario() -> Any:
+        rag = world.rag(expansion_queries=1)
+        answer = await rag.answer(Question(text="How are documents cut?"))
+        await rag.drain()
+        return answer
+
+    answer = run(scenario)
+    assert answer.interpretation.queries == ["".join(PIECES)]
+    assert len(world.model.prompts if world.model else []) == 2
+    assert len(world.index.asked_for) == 2
+
+
+def test_without_a_model_to_rewrite_it_the_plain_question_is_searched_and_that_is_told() -> None:
+    world = World(model=None)
+    found = run(lambda: world.rag(expansion_queries=2, self_query=True).search("documents"))
+    assert found.passages
+    assert found.interpretation.notes[0].startswith("The question was searched as it is")
 
 
 def test_what_is_set_limits_what_is_asked() -> None:

@@ -1,4 +1,4 @@
-"""The steps of a search on a fake index: understood, filtered, loosened, reranked, judged; and whose passages answer."""
+"""The steps of a search on a fake index: understood, filtered, loosened, reranked, judged; and who answers."""
 
 from __future__ import annotations
 
