@@ -24,8 +24,9 @@ def merge(
 ) -> list[Passage]:
     """The passages, those that stand next to each other joined in the document's order, at the place of the best.
 
-    A single chunk that is missing between two of them is fetched and filled in while everything together has at most
-    `words` words. A joined passage has the scores, headings and id of its best chunk; `merged` names all of its chunks.
+    Only passages that the prompt has room for are joined, so that joining never pushes a better one out. A single chunk
+    that is missing between two of them is fetched and filled in while there is room for it too. A joined passage has
+    the scores, headings and id of its best chunk; `merged` names all of its chunks.
 
     Args:
         passages: Best first.
@@ -35,16 +36,26 @@ def merge(
     Raises:
         IndexUnavailable: The index does not answer.
     """
-    known = {(passage.document_id, passage.revision, passage.ordinal): passage for passage in passages}
-    for filler in _fillers(known, neighbours, words - sum(len(passage.text.split()) for passage in passages)):
+    shown = _fitting(passages, words)
+    known = {(passage.document_id, passage.revision, passage.ordinal): passage for passage in shown}
+    for filler in _fillers(known, neighbours, words - sum(len(passage.text.split()) for passage in shown)):
         known[filler.document_id, filler.revision, filler.ordinal] = filler
     merged, seen = [], set()
-    for passage in passages:
+    for passage in shown:
         if passage.chunk_id not in seen:
             run = _run(passage, known)
             seen.update(chunk.chunk_id for chunk in run)
             merged.append(_joined(passage, run))
-    return merged
+    return [*merged, *passages[len(shown) :]]
+
+
+def _fitting(passages: Sequence[Passage], words: int) -> Sequence[Passage]:
+    """The leading passages of which at least the beginning fits."""
+    for place, passage in enumerate(passages):
+        if words <= 0:
+            return passages[:place]
+        words -= len(passage.text.split())
+    return passages
 
 
 Place = tuple[str, "int | None", "int | None"]

@@ -89,6 +89,12 @@ def test_a_single_chunk_between_two_is_fetched_while_there_is_room() -> None:
     assert merge([third, first], documents, words=8) == [third, first]
 
 
+def test_what_the_prompt_has_no_room_for_is_not_pulled_up_by_a_better_neighbour() -> None:
+    best, second, third = chunk("a", 1), chunk("b", 1), chunk("a", 2)
+    assert merge([best, second, third], Documents(), words=6) == [best, second, third]
+    assert len(merge([best, second, third], Documents(), words=7)) == 2
+
+
 def test_nothing_is_fetched_where_nothing_is_missing() -> None:
     documents = Documents()
     merge([chunk("a", 1), chunk("a", 2), chunk("b", 5), chunk("b", 9)], documents, words=300)
