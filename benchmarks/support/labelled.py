@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import random
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from support.made_up import make
 
-__all__ = ["NEGATIVES", "POSITIVES", "Sample", "samples"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["HELD_OUT", "HELD_OUT_NEGATIVES", "NEGATIVES", "POSITIVES", "Sample", "samples"]
 
 SLOT = re.compile(r"\{([A-Z_]*):([a-z0-9_]+)\}")
 
@@ -151,9 +154,9 @@ NEGATIVES = [
     "commit {:sha1}",
     "Fixed in {:short_sha} and {:short_sha}.",
     "sha256:{:sha256}",
-    "rev = \"{:sha1}\"\nhash = \"sha256-{:base64}\"",
+    'rev = "{:sha1}"\nhash = "sha256-{:base64}"',
     "md5 {:md5}  notes.tar.gz",
-    "ETag: \"{:md5}\"",
+    'ETag: "{:md5}"',
     "The run {:uuid} took 14 minutes, trace {:uuid}.",
     "id: {:uuid}",
     "scores = q@k.T / d**0.5; out = a@b.c + x@w.weight",
@@ -187,7 +190,7 @@ NEGATIVES = [
     "password = None  # set by the caller",
     "DB_PASSWORD=${DB_PASSWORD}\nTOKEN=$(cat token)",
     "token: ${{ secrets.GITHUB_TOKEN }}",
-    'secret: {{ .Values.secretName }}',
+    "secret: {{ .Values.secretName }}",
     'password: "changeme"',
     "password = 'xxxxxxxxxxxx'",
     "MINIO_ROOT_PASSWORD=minioadmin",
@@ -207,7 +210,7 @@ NEGATIVES = [
     "-----BEGIN PUBLIC KEY-----\n{:base64}\n-----END PUBLIC KEY-----",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA{:opaque}",
     "data:image/png;base64,{:base64}",
-    "\"integrity\": \"sha512-{:base64}\"",
+    '"integrity": "sha512-{:base64}"',
     "The card number {:bad_card} fails the check.",
     "0000 0000 0000 0000 and 1234 5678 9012 3456 are placeholders.",
     "call me maybe; phone home; mobile first, dial 911",
@@ -240,10 +243,126 @@ NEGATIVES = [
 ]
 
 
-def samples(seed: int = 0, rounds: int = 3) -> list[Sample]:
+HELD_OUT = [
+    "Thanks to Radia ({EMAIL:email}) for reading drafts of this.",
+    "To: {EMAIL:email}\nCc: {EMAIL:email}\nSubject: the second edition",
+    "git log --author='Grace <{EMAIL:email}>' --oneline",
+    "Find me as {EMAIL:hidden_email}, I answer everything.",
+    "(email: {EMAIL:hidden_email})",
+    "Mobile {PHONE:ch_phone}, landline {PHONE:it_phone}",
+    "Zoom dial-in: {PHONE:us_phone_intl}, meeting 831 2239 1177",
+    "Reservations: {PHONE:us_phone}",
+    "Rufen Sie uns an: {PHONE:de_phone} (werktags)",
+    "Handy: {PHONE:de_national}",
+    "contact du presse, {PHONE:fr_phone}, fax {PHONE:fr_national}",
+    "Signal/WhatsApp {PHONE:br_phone}",
+    "| Pune | {PHONE:in_phone} |\n| Sydney | {PHONE:au_phone} |",
+    "vcard: TEL;TYPE=CELL:{PHONE:packed_phone}",
+    "Wire to account {IBAN:iban_nl} (BIC RABONL2U).",
+    "Kontonummer {IBAN:iban_no} hos banken",
+    "iban={IBAN:iban_gb}&amount=40",
+    "IBAN DE: {IBAN:iban_de}",
+    "paid with {CREDIT_CARD:mastercard}",
+    "cc={CREDIT_CARD:visa_packed}",
+    "Amex {CREDIT_CARD:amex} was declined",
+    "My social security number is {NATIONAL_ID:ssn}.",
+    "ssn: {NATIONAL_ID:ssn}",
+    "El DNI del autor es {NATIONAL_ID:nif}.",
+    "C.F. {NATIONAL_ID:codice_fiscale}, nato a Torino",
+    "PESEL {NATIONAL_ID:pesel} widnieje w umowie",
+    "Steueridentifikationsnummer {NATIONAL_ID:steuer_id}",
+    "hetu {NATIONAL_ID:hetu}",
+    "NHS no. {NATIONAL_ID:nhs}",
+    "my NINO is {NATIONAL_ID:nino}",
+    "née en mai, NIR {NATIONAL_ID:nir}",
+    "BTC wallet {CRYPTO:segwit}, old one {CRYPTO:bitcoin}",
+    "to: {CRYPTO:ethereum} value: 0.3 ETH",
+    "Nov 24 10:12:01 web sshd[812]: Accepted publickey for ada from {IP:ipv4} port 50122",
+    "{IP:ipv4}:8443 answered first",
+    "curl http://{IP:ipv4}/status",
+    "upstream server {IP:ipv6} timed out",
+    "X-Forwarded-For: {IP:ipv4}, 10.0.0.3",
+    "ANTHROPIC_API_KEY='{API_KEY:anthropic}'",
+    "headers = {'x-api-key': '{API_KEY:anthropic}'}",
+    "huggingface-cli login --token {API_KEY:huggingface}",
+    'const stripe = require("stripe")("{API_KEY:stripe}");',
+    "SLACK_BOT_TOKEN={API_KEY:slack}",
+    "webhook: {API_KEY:slack_hook}",
+    "https://maps.googleapis.com/maps/api/js?key={API_KEY:google}&callback=init",
+    "https://api.telegram.org/bot{API_KEY:telegram}/getMe",
+    "twilio token {API_KEY:twilio} leaked",
+    "Authorization: token {API_KEY:github}",
+    "registry token is {API_KEY:npm}, rotate it",
+    "set -x SENDGRID {API_KEY:sendgrid}",
+    "cookie: session={API_KEY:jwt}; Path=/",
+    "doctl auth init -t {API_KEY:digitalocean}",
+    "vault login {API_KEY:vault}",
+    "dbutils: host=https://adb.azuredatabricks.net token={API_KEY:databricks}",
+    '{"apiKey": "{SECRET:opaque}", "region": "eu"}',
+    "export WANDB_API_KEY={SECRET:hex_secret}",
+    "--password {SECRET:password} --user ada",
+    "PGPASSWORD={SECRET:password} psql -h db notes",
+    '<add key="ClientSecret" value="{SECRET:opaque}" />',
+    "mysql -u root -p{SECRET:password}",
+    "user: ada\npass: {SECRET:password}",
+    "jwt_secret = '{SECRET:opaque}'",
+    'my_token := "{SECRET:opaque}"',
+    "amqp://ada:{CREDENTIALS:password}@queue.kestrelworks.io/notes",
+    "ftp://ada:{CREDENTIALS:password}@ftp.letterbox.org/in",
+    "pip install --index-url https://ada:{CREDENTIALS:password}@pypi.kestrelworks.io/simple notes",
+    "aws configure set aws_access_key_id {AWS_KEY:aws_id}",
+    'Credentials("{AWS_KEY:aws_id}", region)',
+    "-----8<-----\n{PRIVATE_KEY:rsa_key}\n-----8<-----",
+]
+"""Written after the finders were, and never used to change them: what they find here is what they are worth."""
+HELD_OUT_NEGATIVES = [
+    "Release 24.04.1.2 came out on 2024/04/25 at 14:00:00.",
+    "Build 7.12.0.4 from branch release, size 1034882213 bytes",
+    "The model has 8030261248 parameters in 291 tensors.",
+    "loss 2.30258509299404568402 at step 100000, 0.000123456789 after",
+    "GET /api/v1/items/5234567890123456 HTTP/1.1 404",
+    "isbn: 9780262035613, asin: B08XYZ1234",
+    "zip 94103-1234, box 5551212",
+    "Chapter 12, pp. 415-555, vol. 26",
+    "row 212-756-1 to row 212-756-9",
+    "epoch 1732442400123, pid 4021, tid 139872345678901",
+    'cache hit {:md5}{:short_sha}, etag W/"{:md5}"',
+    "nix-store: /nix/store/{:md5}-python3-3.11.7",
+    "FROM python:3.11@sha256:{:sha256}",
+    "conda install pytorch==2.3.1=py3.11_cuda12.1_cudnn8.9.2_0",
+    "session_id={:uuid}&page=3",
+    "img src=https://substackcdn.com/image/fetch/f_auto/{:uuid}_1456x816.png",
+    "password reset tokens expire after 24h; api keys never do",
+    "secret_name: my-service/prod/db",
+    "token_type: bearer, token_count: 1234567",
+    "def authenticate(password: str, token: Optional[str] = None) -> bool:",
+    "assert response.json()['token'] == expected_token",
+    'os.environ.get("API_KEY", "")',
+    "api_key: !vault secret/data/openai#key",
+    "API_KEY=xxxxxxxxxxxxxxxxxxxxxxxx",
+    "password: <redacted>",
+    "postgres://postgres:postgres@localhost:5432/test",
+    "W = A@B.T@C.inverse(), h = relu(x@w1.data)",
+    "use `x@y.shape[0]` or np.matmul",
+    "see @ada@mastodon.social for more",
+    "scp notes.md ada@server:/srv and ssh root@10.0.0.5",
+    "Meet us at room 12 dot com building",
+    "time 12:34:56:78, ratio 1:2:3:4, a:b:c:d:e:f",
+    "MAC-like 00:1A:2B:3C:4D:5E",
+    "mask 255.255.255.0, gateway 172.16.0.1, listen 127.0.0.1:6333",
+    "A=[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]",
+    "1 2 3 4 5 6 7 8 9 10 11 12 13",
+    "+-----+-----+-----+ and +1000000000 more",
+    "2 + 2025550123 and (555) in brackets",
+    "base64 of it: {:base64}",
+    "0xdeadbeefcafebabe0123456789abcdef is 128 bits",
+]
+
+
+def samples(templates: Sequence[str], seed: int = 0, rounds: int = 3) -> list[Sample]:
     """Every template with other values in each round. Equal seeds give equal samples."""
     rng = random.Random(seed)
-    return [_filled(template, rng) for _ in range(rounds) for template in (*POSITIVES, *NEGATIVES)]
+    return [_filled(template, rng) for _ in range(rounds) for template in templates]
 
 
 def _filled(template: str, rng: random.Random) -> Sample:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import random
 import string
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
 __all__ = ["MAKERS", "make"]
@@ -106,7 +106,9 @@ def email(rng: random.Random) -> str:
 def obfuscated_email(rng: random.Random) -> str:
     first, last, host = rng.choice(FIRST), rng.choice(LAST), rng.choice(HOSTS)
     top = rng.choice(("com", "org", "net", "de", "io"))
-    at, dot = rng.choice([(" [at] ", " [dot] "), (" (at) ", " (dot) "), (" at ", " dot "), ("[at]", "[dot]"), ("(at)", ".")])
+    at, dot = rng.choice(
+        [(" [at] ", " [dot] "), (" (at) ", " (dot) "), (" at ", " dot "), ("[at]", "[dot]"), ("(at)", ".")]
+    )
     return f"{first}.{last}{at}{host}{dot}{top}"
 
 
@@ -160,7 +162,8 @@ def password(rng: random.Random) -> str:
 
 
 def public_address(rng: random.Random) -> str:
-    return f"{rng.choice((23, 45, 77, 84, 91, 109, 151, 188))}.{rng.randint(11, 250)}.{rng.randint(0, 250)}.{rng.randint(1, 254)}"
+    network = rng.choice((23, 45, 77, 84, 91, 109, 151, 188))
+    return f"{network}.{rng.randint(11, 250)}.{rng.randint(0, 250)}.{rng.randint(1, 254)}"
 
 
 def public_v6(rng: random.Random) -> str:
@@ -196,7 +199,50 @@ def codice_fiscale(rng: random.Random) -> str:
     letters = string.ascii_uppercase
     code = "".join(rng.choice("BCDFGLMNPRSTV") for _ in range(6)) + f"{rng.randint(50, 99)}"
     code += f"{rng.choice('ABCDEHLMPRST')}{rng.randint(1, 28):02}{rng.choice('ABCDEFGHIL')}{digits(rng, 3)}"
-    odd = dict(zip(string.digits + letters, (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23), strict=True))
+    odd = dict(
+        zip(
+            string.digits + letters,
+            (
+                1,
+                0,
+                5,
+                7,
+                9,
+                13,
+                15,
+                17,
+                19,
+                21,
+                1,
+                0,
+                5,
+                7,
+                9,
+                13,
+                15,
+                17,
+                19,
+                21,
+                2,
+                4,
+                18,
+                20,
+                11,
+                3,
+                6,
+                8,
+                12,
+                14,
+                16,
+                10,
+                22,
+                25,
+                24,
+                23,
+            ),
+            strict=True,
+        )
+    )
     even = {char: int(char) if char.isdigit() else letters.index(char) for char in string.digits + letters}
     total = sum(odd[char] if place % 2 == 0 else even[char] for place, char in enumerate(code))
     return code + letters[total % 26]
@@ -205,6 +251,11 @@ def codice_fiscale(rng: random.Random) -> str:
 def hetu(rng: random.Random) -> str:
     born, order = f"{rng.randint(1, 28):02}{rng.randint(1, 12):02}{rng.randint(50, 99)}", f"{rng.randint(2, 899):03}"
     return f"{born}-{order}" + "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(born + order) % 31]
+
+
+def indian_pan(rng: random.Random) -> str:
+    first, last = ("".join(rng.choice(string.ascii_uppercase) for _ in range(size)) for size in (3, 2))
+    return f"{first}P{last[0]}{digits(rng, 4)}{last[1]}"
 
 
 def personnummer(rng: random.Random) -> str:
@@ -300,7 +351,7 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "tfn": tfn,
     "steuer_id": steuer_id,
     "nir": nir,
-    "pan": lambda rng: f"{''.join(rng.choice(string.ascii_uppercase) for _ in range(3))}P{rng.choice(string.ascii_uppercase)}{digits(rng, 4)}{rng.choice(string.ascii_uppercase)}",
+    "pan": indian_pan,
     # Machines
     "ipv4": public_address,
     "ipv6": public_v6,
@@ -348,7 +399,9 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
     "sha1": keyed("", HEX, 40),
     "short_sha": keyed("", HEX, 7),
     "md5": keyed("", HEX, 32),
-    "uuid": lambda rng: f"{chars(rng, HEX, 8)}-{chars(rng, HEX, 4)}-4{chars(rng, HEX, 3)}-a{chars(rng, HEX, 3)}-{chars(rng, HEX, 12)}",
+    "uuid": lambda rng: (
+        f"{chars(rng, HEX, 8)}-{chars(rng, HEX, 4)}-4{chars(rng, HEX, 3)}-a{chars(rng, HEX, 3)}-{chars(rng, HEX, 12)}"
+    ),
     "base64": keyed("", BASE64, 120),
     "bad_card": lambda rng: (lambda number: number + str((int(luhn_digit(number)) + 3) % 10))("4" + digits(rng, 14)),
     "number": lambda rng: digits(rng, rng.randint(9, 18)),
