@@ -221,7 +221,7 @@ class SourceSettings(_Settings):
     host_delay_min_seconds: float = Field(0.05, validation_alias="COLLECTION_HOST_DELAY_MIN", ge=0)
     """A host is asked at most once in so many seconds."""
     host_delay_factor: float = Field(5.0, validation_alias="COLLECTION_HOST_DELAY_FACTOR", ge=0)
-    """The pause after an answer is so many times as long as the answer took: a slow host is asked less often."""
+    """The pause after an answer is so many times as long as answers take: a slow host is asked less often."""
     host_delay_max_seconds: float = Field(5.0, validation_alias="COLLECTION_HOST_DELAY_MAX", ge=0)
     """That pause is at most this long."""
     max_crawl_delay_seconds: float = Field(30.0, validation_alias="COLLECTION_MAX_CRAWL_DELAY", ge=0)

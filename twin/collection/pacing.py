@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import statistics
 import time
+from collections import deque
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -31,6 +33,8 @@ __all__ = [
 
 MAX_FAILURES = 5
 """After so many failures in a row, a host's other URLs are left for the next run."""
+JUDGED_BY = 3
+"""Answers whose median says how fast a host is."""
 BACKOFF_SECONDS = 1.0
 BACKOFF_CAP_SECONDS = 30.0
 
@@ -55,6 +59,7 @@ class Host:
         self._timing = timing
         self._turn = asyncio.Lock()
         self._free_at = 0.0
+        self._took: deque[float] = deque(maxlen=JUDGED_BY)
         self._failures = 0
         self._left: str | None = None
         self.crawl_delay = 0.0
@@ -76,15 +81,21 @@ class Host:
             yield
 
     def pause_after(self, began: float, ended: float) -> None:
-        """Pauses after a request, in proportion to the time it took, as Heritrix does, and keeps below a rate.
+        """Pauses after a request, in proportion to what answers take, and keeps below a rate. Times are the clock's.
 
-        Times are the clock's. Method: Mohr et al., "An Introduction to Heritrix", IWAW 2004 (its `delay-factor`).
+        Proportional pauses are Heritrix's (Mohr et al., "An Introduction to Heritrix", IWAW 2004, `delay-factor`). It
+        is the median of the last answers that counts, so that one that was late, because of us perhaps, does not slow
+        down a page five times; the pause is never shorter than the last answer took.
         """
         settings = self._settings
-        in_proportion = min(settings.host_delay_factor * (ended - began), settings.host_delay_max_seconds)
+        self._took.append(ended - began)
+        in_proportion = max(settings.host_delay_factor * statistics.median_high(self._took), ended - began)
         asked_for = min(self.crawl_delay, settings.max_crawl_delay_seconds)
         self._free_at = max(
-            self._free_at, began + settings.host_delay_min_seconds, ended + in_proportion, ended + asked_for
+            self._free_at,
+            began + settings.host_delay_min_seconds,
+            ended + min(in_proportion, settings.host_delay_max_seconds),
+            ended + asked_for,
         )
 
     def pause(self, seconds: float) -> None:

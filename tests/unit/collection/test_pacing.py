@@ -55,8 +55,21 @@ def test_a_fast_server_is_asked_fifty_times_in_two_and_a_half_seconds() -> None:
 
 def test_a_slow_server_is_asked_less_often_up_to_a_limit() -> None:
     clock = Clock()
-    began = asked_at(host(clock), clock, [0.2, 0.02, 30.0, 0.0])
-    assert began == pytest.approx([0, 0.2 + 1.0, 1.2 + 0.02 + 0.1, 1.32 + 30 + 5])
+    assert asked_at(host(clock), clock, [0.2] * 3) == pytest.approx([0, 1.2, 2.4])
+    clock = Clock()
+    assert asked_at(host(clock), clock, [30.0, 0.0]) == pytest.approx([0, 35])
+
+
+def test_one_late_answer_among_fast_ones_costs_its_own_time_once() -> None:
+    clock = Clock()
+    began = asked_at(host(clock), clock, [0.01, 0.01, 0.01, 0.5, 0.01, 0.01])
+    assert began == pytest.approx([0, 0.06, 0.12, 0.18, 0.18 + 0.5 + 0.5, 1.18 + 0.06])
+
+
+def test_a_server_that_became_slow_is_noticed_with_its_second_slow_answer() -> None:
+    clock = Clock()
+    began = asked_at(host(clock), clock, [0.01, 0.01, 0.5, 0.5, 0.5])
+    assert began[-2:] == pytest.approx([0.12 + 0.5 + 0.5, 1.12 + 0.5 + 2.5])
 
 
 def test_a_pause_is_kept_by_everyone_who_waits() -> None:
