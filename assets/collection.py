@@ -6,7 +6,7 @@ from itertools import islice
 import dagster as dg
 import msgspec
 
-from assets.describe import OWNER, counted, publishing, stopwatch, table
+from assets.describe import OWNER, collecting, counted, publishing, stopwatch, table
 from resources import WarehouseResource
 from twin import cleaning, sources, upkeep
 from twin.cleaning import refresh
@@ -52,7 +52,7 @@ def raw_documents(
         raise SettingsError(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
         )
-    with stopwatch() as watch, publishing(context, store):
+    with stopwatch() as watch, collecting(context, store):
         report = upkeep.bring_in(
             todo,
             store,

@@ -10,7 +10,7 @@ import dagster as dg
 if TYPE_CHECKING:
     from twin.warehouse import Lease, Warehouse
 
-__all__ = ["OWNER", "Stopwatch", "counted", "publishing", "stopwatch", "table"]
+__all__ = ["OWNER", "Stopwatch", "collecting", "counted", "publishing", "stopwatch", "table"]
 
 OWNER = "team:llm-twin"
 LOCK_WAIT_SECONDS = 120.0
@@ -38,8 +38,16 @@ def stopwatch() -> Generator[Stopwatch]:
 
 def publishing(context: dg.AssetExecutionContext, warehouse: "Warehouse") -> "AbstractContextManager[Lease]":
     """Holds the publishing lock within the block: two runs never write a dataset, the index or a model at once."""
-    owner = f"{context.asset_key.to_user_string()} of run {context.run.run_id}"
-    return warehouse.publish_lock(owner, wait_seconds=LOCK_WAIT_SECONDS)
+    return warehouse.publish_lock(_owner(context), wait_seconds=LOCK_WAIT_SECONDS)
+
+
+def collecting(context: dg.AssetExecutionContext, warehouse: "Warehouse") -> "AbstractContextManager[Lease]":
+    """Holds the collecting lock within the block: two runs never read the sources at once."""
+    return warehouse.collect_lock(_owner(context), wait_seconds=LOCK_WAIT_SECONDS)
+
+
+def _owner(context: dg.AssetExecutionContext) -> str:
+    return f"{context.asset_key.to_user_string()} of run {context.run.run_id}"
 
 
 def counted(**counts: Any) -> dict[str, Any]:

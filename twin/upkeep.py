@@ -38,7 +38,7 @@ def bring_in(
     confirm_vanished: bool = False,
     tell: Callable[[str], None] = logger.info,
 ) -> IngestReport:
-    """Looks at every source, and stores what is new, changed or gone. Call it while holding the publishing lock.
+    """Looks at every source, and stores what is new, changed or gone. Call it while holding the collecting lock.
 
     The sources are remembered before their documents, so that no document is ever without its source. One that was not
     known before and gives nothing is forgotten again: its location is more likely a mistake.

@@ -44,7 +44,7 @@ def export(file: File, as_json: Json = False) -> None:
     home = Home.from_settings()
     with borrow(home, ["mongod"], _quiet(as_json or file == STANDARD)):
         warehouse = Deployment(home).warehouse
-        with warehouse.publish_lock("warehouse export", wait_seconds=LOCK_SECONDS), _writing(file) as target:
+        with warehouse.collect_lock("warehouse export", wait_seconds=LOCK_SECONDS), _writing(file) as target:
             lines = sum(1 for line in warehouse.export_lines() if target.write(line.encode()))
     if file == STANDARD:
         return
@@ -68,7 +68,7 @@ def import_(
     with borrow(home, ["mongod"], _quiet(as_json)), _reading(file) as source:
         first = source.readline(MAX_LINE)
         warehouse = Deployment(home).warehouse
-        with warehouse.publish_lock("warehouse import", wait_seconds=LOCK_SECONDS):
+        with warehouse.collect_lock("warehouse import", wait_seconds=LOCK_SECONDS):
             if is_header(first):
                 _tell_rows(warehouse.import_lines(itertools.chain([first], _lines(source))), as_json)
                 return

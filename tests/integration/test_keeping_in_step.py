@@ -321,10 +321,13 @@ def test_texts_that_mongodb_cannot_hold_end_no_run(warehouse: Warehouse) -> None
                 Unchanged(url="/notes/\ud800"),
                 Gone(url="/notes/\ud801", reason="\ud802"),
                 a_document(source, "/notes/good"),
+                Visit(url="/notes/good", reader="1", documents=["/notes/good"], etag="\ud803"),
+                Visit(url="/notes/\ud804", reader="1"),
             ]
         },
     )
     assert counted(report) == {"added": 1, "failed": 3}
+    assert [warehouse.visit(source, url) for url in ("/notes/good", "/notes/\ud804")] == [None, None]
 
 
 def test_reports_keep_a_bounded_number_of_outcomes_and_exact_counts(

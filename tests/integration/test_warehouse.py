@@ -330,6 +330,13 @@ def test_a_lease_is_renewed_while_its_holder_lives_and_runs_out_when_it_died(war
         assert lease.owner == "next"
 
 
+def test_who_collects_keeps_nobody_from_publishing(warehouse: Warehouse) -> None:
+    with warehouse.collect_lock("a long crawl"), warehouse.publish_lock("training"):
+        refused = pytest.raises(PublishConflict, match="a long crawl is collecting")
+        with refused:
+            warehouse.collect_lock("another crawl").__enter__()
+
+
 def publish_while_the_lock_is_taken_away(warehouse: Warehouse) -> None:
     with warehouse.publish_lock("a", lease_seconds=0.3) as lease:
         warehouse._connection.database["locks"].update_one({}, {"$set": {"token": "stolen"}})

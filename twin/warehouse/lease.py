@@ -1,4 +1,4 @@
-"""The publishing lock: one writer at a time, over all processes and machines that share a database.
+"""The locks of collecting and of publishing: one writer at a time, over all that share a database.
 
 A lock is a lease: it runs out by itself when its holder dies, and a thread renews it while the holder lives. Only the
 server's clock counts, so those of the machines need not agree.
@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pymongo import ReturnDocument
 
@@ -24,24 +24,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Lease", "hold"]
 
+Lock: TypeAlias = Literal["collect", "publish"]
+
 logger = logging.getLogger(__name__)
 
-LOCK = "publish"
 RETRY_SECONDS = 0.5
 
 
 class Lease:
-    """The right to publish, for as long as it is renewed."""
+    """The right to write, for as long as it is renewed."""
 
-    def __init__(self, connection: Connection, owner: str, seconds: float) -> None:
+    def __init__(self, connection: Connection, lock: Lock, owner: str, seconds: float) -> None:
         self.owner = owner
+        self.lock = lock
         self.lost = threading.Event()
         """Set when someone else has taken the lock because it could not be renewed in time."""
         self._connection = connection
         self._milliseconds = int(seconds * 1_000)
         self._token = uuid.uuid4().hex
         self._released = threading.Event()
-        self._renewer = threading.Thread(target=self._renew_until_released, name="publish-lease", daemon=True)
+        self._renewer = threading.Thread(target=self._renew_until_released, name=f"{lock}-lease", daemon=True)
 
     def acquire(self, wait_seconds: float = 0) -> None:
         """Takes the lock, or after `wait_seconds` raises PublishConflict with who holds it and until when."""
@@ -71,12 +73,12 @@ class Lease:
         ]
         with self._connection.reaching():
             lock = self._locks.find_one_and_update(
-                {"_id": LOCK}, take_if_free, upsert=True, return_document=ReturnDocument.AFTER
+                {"_id": self.lock}, take_if_free, upsert=True, return_document=ReturnDocument.AFTER
             )
         if lock["token"] != self._token:
             raise PublishConflict(
-                f"{lock['owner']} is publishing, and holds the lock until {lock['expires_at']:%H:%M:%S} UTC or longer. "
-                "Wait until it has ended; if it was killed, the lock frees itself at that time."
+                f"{lock['owner']} is {self.lock}ing, and holds the lock until {lock['expires_at']:%H:%M:%S} UTC or "
+                "longer. Wait until it has ended; if it was killed, the lock frees itself at that time."
             )
 
     def release(self) -> None:
@@ -88,11 +90,11 @@ class Lease:
         self._released.set()
         self._renewer.join()
         with self._connection.reaching():
-            given_back = self._locks.delete_one({"_id": LOCK, "token": self._token}).deleted_count
+            given_back = self._locks.delete_one({"_id": self.lock, "token": self._token}).deleted_count
         if not given_back:
             raise PublishConflict(
-                f"{self.owner} lost the publishing lock before it had ended: MongoDB could not be reached for longer "
-                "than the lease. Another writer may have published meanwhile; run this again."
+                f"{self.owner} lost the {self.lock}ing lock before it had ended: MongoDB could not be reached for "
+                "longer than the lease. Another writer may have written meanwhile; run this again."
             )
 
     @property
@@ -108,10 +110,10 @@ class Lease:
             try:
                 with self._connection.reaching():
                     kept = self._locks.update_one(
-                        {"_id": LOCK, "token": self._token}, [{"$set": {"expires_at": self._expiry}}]
+                        {"_id": self.lock, "token": self._token}, [{"$set": {"expires_at": self._expiry}}]
                     ).matched_count
             except WarehouseUnavailable as error:
-                logger.warning("The publishing lock could not be renewed, trying again: %s", error)
+                logger.warning("The %sing lock could not be renewed, trying again: %s", self.lock, error)
                 continue
             if not kept:
                 self.lost.set()
@@ -119,14 +121,14 @@ class Lease:
 
 
 @contextlib.contextmanager
-def hold(connection: Connection, owner: str, seconds: float, wait_seconds: float = 0) -> Generator[Lease]:
-    """Holds the publishing lock within the block.
+def hold(connection: Connection, lock: Lock, owner: str, seconds: float, wait_seconds: float = 0) -> Generator[Lease]:
+    """Holds a lock within the block.
 
     Raises:
         PublishConflict: Someone else holds it, or it was lost before the block ended.
         WarehouseUnavailable: MongoDB does not answer.
     """
-    lease = Lease(connection, owner, seconds)
+    lease = Lease(connection, lock, owner, seconds)
     lease.acquire(wait_seconds)
     try:
         yield lease
@@ -134,6 +136,6 @@ def hold(connection: Connection, owner: str, seconds: float, wait_seconds: float
         try:
             lease.release()
         except (PublishConflict, WarehouseUnavailable) as error:  # the block's own error is the one to show
-            logger.warning("The publishing lock was not given back: %s", error)
+            logger.warning("The %sing lock was not given back: %s", lock, error)
         raise
     lease.release()

@@ -58,7 +58,7 @@ class Runs(Base):
         """Records a run within the block; one that ends with an error counts as cut off.
 
         Goes on with the last run over the same sources when that was cut off within the last six hours. Call it while
-        holding the publishing lock: a run that is not finished is taken for dead.
+        holding the collecting lock: a run that is not finished is taken for dead.
         """
         started = storable_time(self._clock())
         scope = content_hash(str(confirm_vanished), *sorted(source.id for source in sources))

@@ -57,7 +57,7 @@ class Warehouse(RawDocuments, Sources, Runs, CleanedDocuments, Transfer):
             for row in self._database["interactions"].find(condition).sort([("created_at", 1), ("_id", 1)]):
                 yield from_row(row, Interaction)
 
-    # The publishing lock
+    # The locks
 
     def publish_lock(
         self, owner: str, *, lease_seconds: float = 60, wait_seconds: float = 0
@@ -68,4 +68,13 @@ class Warehouse(RawDocuments, Sources, Runs, CleanedDocuments, Transfer):
             PublishConflict: Someone else still holds it after `wait_seconds` (who, and until when, is in the message),
                 or it was lost.
         """
-        return lease.hold(self._connection, owner, lease_seconds, wait_seconds)
+        return lease.hold(self._connection, "publish", owner, lease_seconds, wait_seconds)
+
+    def collect_lock(
+        self, owner: str, *, lease_seconds: float = 60, wait_seconds: float = 0
+    ) -> AbstractContextManager[lease.Lease]:
+        """Holds the lock of whoever writes raw documents; see `publish_lock`.
+
+        Apart from that one, as reading a large site takes hours, in which a trained model must not wait to be stored.
+        """
+        return lease.hold(self._connection, "collect", owner, lease_seconds, wait_seconds)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pymongo import ReplaceOne
 
 from twin.records import Visit, document_id
 from twin.warehouse.base import LIVE, pages
-from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.conversion import from_row, storable_text, to_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["all_of", "checked", "forget", "read", "read_from", "write"]
 
 PAGE = 500
-MAX_CHARS = 4_000_000
-"""MongoDB stores no document of more than 16 MB: a visit that names more than this is not kept."""
+MAX_BYTES = 12_000_000
+"""MongoDB stores no document of more than 16 MB: a larger visit is not kept, and its place is read again."""
 
 
 def read(database: Database[dict[str, Any]], source: Source, url: str) -> Visit | None:
@@ -54,7 +55,7 @@ def write(database: Database[dict[str, Any]], visits: Sequence[tuple[Source, Vis
     rows = [
         {**to_row(visit), "_id": _key(source.id, visit.url), "source_id": source.id, "checked_at": now}
         for source, visit in visits
-        if sum(map(len, visit.documents)) <= MAX_CHARS
+        if _is_storable(visit)
     ]
     if rows:
         writes = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
@@ -99,4 +100,11 @@ def _of(source: Source, url: str = "") -> dict[str, Any]:
 
 
 def _key(source_id: str, url: str) -> str:
-    return f"{source_id} {url}"
+    return f"{source_id} {storable_text(url)}"
+
+
+def _is_storable(visit: Visit) -> bool:
+    try:
+        return len(msgspec.json.encode(visit)) <= MAX_BYTES
+    except UnicodeEncodeError:  # a header or a name that is no valid text
+        return False
