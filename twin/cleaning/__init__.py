@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twin.cleaning.boilerplate import without_boilerplate
 from twin.cleaning.duplicates import signature, text_hash
 from twin.cleaning.language import detect_language
+from twin.cleaning.links import without_trackers
 from twin.cleaning.personal_data import Finding, find_personal_data, redact
 from twin.cleaning.whitespace import normalise, settle_blank_lines
 from twin.records import CleanedDocument
@@ -79,6 +80,5 @@ def _clean_title(title: str) -> tuple[str, Counter[str]]:
 
 
 def _clean_content(content: str, *, title: str, author: str) -> tuple[str, Counter[str]]:
-    normalised = normalise(content)
-    safe, redactions = redact(normalised)
+    safe, redactions = redact(without_trackers(normalise(content)))
     return settle_blank_lines(without_boilerplate(safe, title=title, author=author)), redactions

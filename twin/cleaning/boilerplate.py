@@ -25,7 +25,13 @@ MARKS = frozenset(
         "substack is the home for great culture", "privacy ∙ terms ∙ collection notice", "unblock scripts",
         "this site requires javascript to run correctly. please turn on javascript or",
         "this site requires javascript to run correctly. please turn on javascript or unblock scripts",
-        "sign up to discover human stories that deepen your understanding of the world.",
+        "sign up to discover human stories that deepen your understanding of the world.", "share this:", "like this:",
+        "like loading...", "like loading…", "press enter or click to view image in full size", "member-only story",
+        "sign up for more like this.", "already a paid subscriber? sign in", "subscribe to continue reading",
+        "give a gift subscription", "upgrade to paid", "to view or add a comment, sign in", "report this article",
+        "code of conduct • report abuse", "top comments (0)", "follow publication", "get email updates",
+        "start your substackget the app", "this site requires javascript to run correctly.",
+        "great! check your inbox and click the link to confirm your subscription.",
     }
 )  # fmt: skip
 CONTROLS = frozenset(
@@ -44,11 +50,18 @@ NOTICES = re.compile(
     r"|by (?:using|continuing|browsing|clicking)\b.{0,120}\bcookies?\b"
     r"|to make medium work, we log user data"
     r"|thanks for reading\b.{0,80}\bsubscribe for free\b"
+    r"|thanks for reading\b.{0,80}\bthis post is public so feel free to share it\b"
+    r"|click to (?:share on|email|print)\b.{0,80}\(opens in new window\)"
+    r"|you(?:'|’)re currently a free subscriber\b|this post is for (?:paid|paying) subscribers$"
+    r"|get \S.{0,40}(?:'|’)s stories in your inbox$"
     r"|subscribe (?:now )?to (?:receive|get) new posts\b"
     r"|(?:©|\(c\)|copyright)\W{0,3}(?:19|20)\d\d\b.{0,80}$",
     re.IGNORECASE,
 )
-NOTICE_STARTS = ("we ", "this ", "our ", "by ", "to make ", "thanks ", "subscribe ", "©", "(c)", "copyright")
+NOTICE_STARTS = (
+    "we ", "this ", "our ", "by ", "to make ", "thanks ", "subscribe ", "©", "(c)", "copyright", "click to ", "you",
+    "get ",
+)  # fmt: skip
 """How a notice begins; saves trying the pattern on every line."""
 COUNT = re.compile(r"\d[\d.,]{0,6}[kKmM]?")
 DATE = re.compile(r"(?:[A-Z][a-z]{2,8} \d{1,2}, \d{4}|\d{1,2} [A-Z][a-z]{2,8} \d{4}|\d{4}-\d\d-\d\d|\d{1,2} min read)")

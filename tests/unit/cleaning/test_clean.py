@@ -130,6 +130,33 @@ def test_nothing_recognisable_is_left(content: str) -> None:
     assert cleaning.find_personal_data(clean(content)) == []
 
 
+words = st.sampled_from(
+    "the engine weaves patterns just as looms weave flowers and leaves share subscribe email menu note read more".split()
+)
+sentences = st.lists(words, min_size=5, max_size=14).map(lambda chosen: " ".join(chosen).capitalize() + ".")
+around = st.sampled_from(
+    [
+        *("Share this post", "Copy link\n\nFacebook\n\nEmail", "Subscribe now", "  * \n  * __", "We use cookies here."),
+        *(
+            "## A heading",
+            "- an item of a list",
+            "> a quotation",
+            "| a | b |",
+            "* * *",
+            "![](https://pixel.wp.com/b.gif)",
+        ),
+        *("Click to share on X (Opens in new window)", "12", "Jan 01, 2024", "Ada Lovelace", "#", "Share", "Email"),
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.lists(around, max_size=4), sentences), min_size=1, max_size=8))
+def test_no_sentence_of_the_author_is_lost(parts: list[tuple[list[str], str]]) -> None:
+    content = "\n\n".join("\n\n".join([*before, sentence]) for before, sentence in parts)
+    kept = clean(content).split("\n")
+    assert [line for line in kept if line in {sentence for _, sentence in parts}] == [sentence for _, sentence in parts]
+
+
 code_line = st.text(st.characters(codec="utf-8", exclude_characters="\r\u2028\u2029\u0085\n`~@"), max_size=30)
 
 
