@@ -10,21 +10,27 @@ authors:
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from twin import collection
-from twin.errors import SettingsError
+from twin.errors import InputError, SettingsError
+from twin.records import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from twin.records import Source
     from twin.warehouse import Warehouse
 
 __all__ = ["at", "configured", "known"]
+
+NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|[\w.-]+@[\w.-]+:")
+"""How a URL, a prefix such as `feed:`, and a place that git reaches by ssh begin."""
+CREDENTIALS = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
 
 
 class _Author(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,26 +45,19 @@ class _Config(msgspec.Struct, forbid_unknown_fields=True):
 def configured(config: Path) -> list[Source]:
     """The sources that a configuration file names; none when there is no such file.
 
+    A location at which there is nothing to read is a source all the same: looking at it says why, and stops no other.
+
     Raises:
-        SettingsError: The file is not YAML of the expected form; says where.
+        SettingsError: The file is not YAML of the expected form, or names a URL with a password; says where.
     """
-    if not config.is_file():
-        return []
-    try:
-        parsed = msgspec.yaml.decode(config.read_bytes() or b"{}", type=_Config)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise SettingsError(f"{config} does not say what to read: {error}. The README shows its form.") from error
-    folder = config.resolve().parent
-    return [
-        collection.detect(_absolute(location, folder), author.name)
-        for author in parsed.authors
-        for location in author.sources
-    ]
+    return _configured(config, {})
 
 
 def known(config: Path, warehouse: Warehouse) -> list[Source]:
     """Every source of this twin, each once; the configuration file's word on the author wins."""
-    return list({source.id: source for source in [*warehouse.sources(), *configured(config)]}.values())
+    remembered = warehouse.sources()
+    named = _configured(config, {source.location: source.kind for source in remembered})
+    return list({source.id: source for source in [*remembered, *named]}.values())
 
 
 def at(locations: Iterable[str], author: str | None, config: Path, warehouse: Warehouse) -> list[Source]:
@@ -72,9 +71,38 @@ def at(locations: Iterable[str], author: str | None, config: Path, warehouse: Wa
     return [source if source.author else earlier.get(source.id, source) for source in named]
 
 
+def _configured(config: Path, kinds: Mapping[str, str]) -> list[Source]:
+    """The sources of the file; `kinds` says what was at a location when it was last seen."""
+    if not config.is_file():
+        return []
+    try:
+        parsed = msgspec.yaml.decode(config.read_bytes() or b"{}", type=_Config)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{config} does not say what to read: {error}. The README shows its form.") from error
+    folder = config.resolve().parent
+    try:
+        return [
+            _source(_absolute(location, folder), author.name, kinds)
+            for author in parsed.authors
+            for location in author.sources
+        ]
+    except InputError as error:
+        raise SettingsError(f"{config}: {error.message}") from error
+
+
+def _source(location: str, author: str, kinds: Mapping[str, str]) -> Source:
+    try:
+        return collection.detect(location, author)
+    except InputError:
+        if CREDENTIALS.match(location):
+            raise  # it must not be stored
+        fallback = "article" if NO_PATH.match(location) else "folder"
+        return Source(kind=kinds.get(location, fallback), location=location, author=author)
+
+
 def _absolute(location: str, folder: Path) -> str:
-    """Paths in the file are relative to the file; URLs stay as they are."""
-    if "://" in location or location.startswith("git@"):
+    """Paths in the file are relative to the file; URLs and the like stay as they are."""
+    if NO_PATH.match(location):
         return location
     path = Path(location).expanduser()
-    return str(path if path.is_absolute() else folder / path)
+    return os.path.normpath(path if path.is_absolute() else folder / path)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Collector", "Item", "Memory", "Session", "collect", "collector_of", "detect", "look"]
 
+MAX_SHOWN = 500
+"""Characters of a location that a message repeats."""
+
 
 def detect(location: str, author: str | None = None) -> Source:
     """The source at `location`, a path or a URL. Looks at the file system, never at the network.
@@ -32,10 +35,16 @@ def detect(location: str, author: str | None = None) -> Source:
     location = location.strip()
     author = (author or "").strip() or None
     for collector in all_collectors():
-        if canonical := collector.recognise(location):
+        try:
+            canonical = collector.recognise(location)
+        except PermissionError as error:
+            raise InputError(f"{location!r} cannot be looked at: {error.strerror}. Check who may read it.") from None
+        except (OSError, ValueError):  # a name too long for the system or not valid Unicode, or half a URL
+            continue
+        if canonical:
             return Source(kind=collector.kind, location=canonical, author=author)
     accepted = "; ".join(collector.accepts for collector in all_collectors())
-    raise InputError(f"Nothing to read at {location!r}. Accepted: {accepted}.")
+    raise InputError(f"Nothing to read at {location[:MAX_SHOWN]!r}. Accepted: {accepted}.")
 
 
 def collect(source: Source, session: Session) -> Iterator[Item]:

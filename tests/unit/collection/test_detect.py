@@ -115,3 +115,21 @@ def test_a_canonical_url_is_its_own_canonical_form(url: str) -> None:
     from twin.collection import urls
 
     assert urls.canonical(urls.canonical(url)) == urls.canonical(url)
+
+
+@pytest.mark.parametrize("location", ["a" * 5_000, "folder/" * 3_000, "http://[::1", "notes/\ud800.md"])
+def test_what_the_system_takes_for_no_name_is_an_error_of_bounded_length(location: str) -> None:
+    with pytest.raises(InputError, match=r"Nothing to read|not a valid URL") as raised:
+        collection.detect(location)
+    assert len(raised.value.message) < 3_000
+
+
+def test_a_place_that_may_not_be_entered_is_told_from_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_file", deny)  # tests run as root at times, whom no folder keeps out
+    with pytest.raises(InputError, match=r"Permission denied\. Check who may read it"):
+        collection.detect(str(tmp_path / "notes.md"))

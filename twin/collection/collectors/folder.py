@@ -77,7 +77,7 @@ def as_path(location: str) -> Path | None:
         return None
     try:
         return Path(location).expanduser().resolve()
-    except (OSError, RuntimeError):  # a name too long for the system, or a home folder that is not known
+    except (OSError, RuntimeError, ValueError):  # a name that the system takes for none, or a home that is not known
         return None
 
 
