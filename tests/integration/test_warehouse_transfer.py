@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import tracemalloc
@@ -134,6 +135,34 @@ def test_bad_lines_are_told_by_number_and_the_rest_goes_on(open_warehouse: Calla
     assert [each.line for each in report.bad_lines] == list(range(2, 2 + len(bad)))
     assert "hash does not fit" in report.bad_lines[3].reason
     assert report.bad == len(bad)
+    assert exported(warehouse) == lines
+
+
+@pytest.mark.parametrize(
+    ("collection", "changes"),
+    [
+        ("sources", {"last_look": "yes"}),
+        ("sources", {"last_look": {"at": 1, "counts": []}}),
+        ("outcomes", {"source_id": None}),
+        ("outcomes", {"at": "yesterday"}),
+        ("raw_documents", {"more": 2**70}),
+        ("raw_documents", {"more": "\ud800"}),
+        ("raw_documents", {"more\0": 1}),
+        ("raw_documents", {"more": "x" * 16_000_000}),
+        ("raw_documents", {"more": functools.reduce(lambda inner, _: [inner], range(250), 1)}),
+    ],
+)
+def test_a_row_that_would_break_the_warehouse_is_told_and_left_out(
+    open_warehouse: Callable[..., Warehouse], collection: str, changes: dict[str, Any]
+) -> None:
+    lines = exported(filled(open_warehouse()))
+    row = next(json.loads(line) for line in lines if f'"{collection}"'.encode() in line)
+    broken = json.dumps({**row, "row": {**row["row"], **changes}}).encode()
+    warehouse = open_warehouse()
+    for _ in range(2):
+        assert [each.line for each in warehouse.import_lines([lines[0], broken, *lines[1:]]).bad_lines] == [2]
+    assert list(warehouse.problems())
+    assert warehouse.last_looks()
     assert exported(warehouse) == lines
 
 

@@ -12,8 +12,10 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import bson
 import msgspec
 from bson import json_util
+from bson.errors import BSONError
 from pymongo import ReplaceOne
 
 from twin.errors import InputError
@@ -21,7 +23,8 @@ from twin.records import Document, Interaction, Source, document_id
 from twin.warehouse.base import Base
 from twin.warehouse.conversion import from_row, storable_time
 from twin.warehouse.documents import Documents
-from twin.warehouse.report import Outcome
+from twin.warehouse.looks import LastLook
+from twin.warehouse.outcomes import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +37,19 @@ BATCH_ROWS = 200
 BATCH_BYTES = 8_000_000
 MAX_BAD_LINES = 1_000
 """As many are told apart; the others are counted."""
+MAX_ROW_BYTES = 16_000_000
+MAX_DEPTH = 100
+MALFORMED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    BSONError,
+    msgspec.MsgspecError,
+)
+"""What reading a line that somebody made up, and writing it as MongoDB would, may raise."""
 OPTIONS = json_util.RELAXED_JSON_OPTIONS.with_options(tz_aware=True, tzinfo=UTC)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -89,6 +105,12 @@ def _check_document(row: dict[str, Any]) -> None:
         raise ValueError("its hash does not fit its content")
 
 
+def _check_source(row: dict[str, Any]) -> None:
+    from_row(row, Source)
+    if "last_look" in row:
+        from_row(row["last_look"], LastLook)
+
+
 def _check_raw(row: dict[str, Any]) -> None:
     _check_document(row)
     if row["_id"] != document_id(row["url"]) or not isinstance(row.get("live"), bool):
@@ -100,16 +122,14 @@ def _moment(row: dict[str, Any], *names: str) -> datetime:
 
 
 KINDS = {
-    "sources": _Kind(
-        lambda row: from_row(row, Source), lambda row: (_moment(row.get("last_look") or {}, "at"),), ("last_look",)
-    ),
+    "sources": _Kind(_check_source, lambda row: (_moment(row.get("last_look") or {}, "at"),), ("last_look",)),
     "raw_documents": _Kind(
         _check_raw,
         lambda row: (row["revision"], _moment(row, "observed_at", "removed_at")),
         ("revision", "observed_at", "removed_at", "hash"),
     ),
     "revisions": _Kind(_check_document, lambda _: ()),
-    "outcomes": _Kind(lambda row: from_row(row, Outcome), lambda row: (_moment(row, "at"),), ("at",)),
+    "outcomes": _Kind(lambda row: from_row(row, Problem), lambda row: (_moment(row, "at"),), ("at",)),
     "interactions": _Kind(
         lambda row: from_row(row, Interaction), lambda row: (_moment(row, "created_at"),), ("created_at",)
     ),
@@ -203,7 +223,7 @@ def _rows(numbered: Iterator[tuple[int, bytes | None]], report: Imported) -> Ite
             continue
         try:
             yield _row(line)
-        except (InputError, ValueError, TypeError, KeyError, RecursionError, msgspec.MsgspecError) as error:
+        except (InputError, *MALFORMED) as error:
             report.reject(number, f"it is not a row of a warehouse: {error or type(error).__name__}"[:300])
 
 
@@ -215,7 +235,16 @@ def _row(line: bytes) -> tuple[str, dict[str, Any]]:
     if not isinstance(row.get("_id"), str):
         raise InputError("it has no id")
     KINDS[name].check(row)
+    if len(bson.encode(row)) > MAX_ROW_BYTES:
+        raise InputError(f"it is larger than the {MAX_ROW_BYTES:,} bytes that MongoDB holds")
+    if _depth(row) > MAX_DEPTH:
+        raise InputError(f"it is nested deeper than the {MAX_DEPTH} levels that MongoDB holds")
     return name, row
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _batches(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
