@@ -58,7 +58,7 @@ def rollback(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer from an earlier generation again. What was live is held until other passages are published, or by force."""
+    """Answer from an earlier generation again. What was live is held until other passages come, or it is forced."""
     deployment = Deployment()
     with _publishing(deployment):
         generation = deployment.vector_index.rollback(to)

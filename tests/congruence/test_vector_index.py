@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twin.errors import ArtifactError, IndexUnavailable
+from twin.errors import ArtifactError, IndexUnavailable, UnknownName
 from twin.features.index import Filters, Span
 from twin.features.index.edge import EdgeIndex
 from twin.features.index.server import ServerIndex
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from twin.features.index import VectorIndex
+    from twin.features.index import PublishReport, VectorIndex
 
 DIMENSIONS = 16
 WORDS = [
@@ -155,25 +155,41 @@ def same_everywhere(answers: Iterable[object]) -> None:
     assert all(other == first for other in others)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_engines_agree_through_random_publications(seed: int, tmp_path: Path):
+def same_answers(indexes: Sequence[VectorIndex], world: World, questions: int) -> None:
+    for _ in range(questions):
+        question, vector, filters = " ".join(world.random.choices(WORDS, k=3)), world.vector(), world.filters()
+        found = [index.search(question, vector, 6, filters=filters) for index in indexes]
+        assert [ranking(passages) for passages in found[1:]] == [ranking(passages) for passages in found[:-1]]
+        expected = above_the_last_score(found[0])
+        assert all(told(passages, expected) == expected for passages in found)
+    same_everywhere(index.facets() for index in indexes)
+    same_everywhere(index.count() for index in indexes)
+    same_everywhere(index.neighbours([Span("doc-3", 1, 0, 30), Span("doc-4", 1, 10, 99)]) for index in indexes)
+
+
+def outcome(report: PublishReport) -> tuple[object, ...]:
+    """What is the same of a report on every engine: all but names."""
+    figures = (report.added, report.changed, report.removed, report.unchanged, report.total, report.data_version)
+    return (*figures, report.held is None, report.superseded is None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_engines_agree_through_random_publications_and_rollbacks(seed: int, tmp_path: Path):
     world = World(seed)
     indexes = [make(engine, tmp_path) for engine in engines()]
     world.add(40)
-    for step in range(5):
+    for step in range(6):
+        schema, force = "s1" if step < 3 else "s2", world.random.random() < 0.5
         wanted = world.wanted
-        reports = [index.publish(wanted, world.load, schema="s1" if step < 3 else "s2") for index in indexes]
-        figures = [(r.added, r.changed, r.removed, r.unchanged, r.total, r.data_version) for r in reports]
-        assert figures[1:] == figures[:-1]
-        assert {index.count() for index in indexes} == {len(wanted)}
-        for _ in range(12):
-            question, vector, filters = " ".join(world.random.choices(WORDS, k=3)), world.vector(), world.filters()
-            found = [index.search(question, vector, 6, filters=filters) for index in indexes]
-            assert [ranking(passages) for passages in found[1:]] == [ranking(passages) for passages in found[:-1]]
-            expected = above_the_last_score(found[0])
-            assert all(told(passages, expected) == expected for passages in found)
-        same_everywhere(index.facets() for index in indexes)
-        same_everywhere(index.neighbours([Span("doc-3", 1, 0, 30), Span("doc-4", 1, 10, 99)]) for index in indexes)
+        same_everywhere(outcome(index.publish(wanted, world.load, schema=schema, force=force)) for index in indexes)
+        same_answers(indexes, world, 8)
+        if step and world.random.random() < 0.6:
+            for index in indexes:
+                index.rollback()
+            same_answers(indexes, world, 4)
+            force = world.random.random() < 0.5
+            same_everywhere(outcome(index.publish(wanted, world.load, schema=schema, force=force)) for index in indexes)
+            same_answers(indexes, world, 4)
         world.add(world.random.randrange(8))
         world.change(world.random.randrange(1, 6))
         world.remove(world.random.randrange(6))
@@ -342,6 +358,124 @@ def test_another_schema_loads_everything_and_can_be_rolled_back(index: VectorInd
     assert first.generation != second.generation == index.generation()
     assert index.rollback() == first.generation == index.generation()
     assert index.count() == 12
+
+
+def test_two_publications_within_one_schema_can_be_rolled_back(index: VectorIndex):
+    world = World(22)
+    world.add(20)
+    question, vector, seen = "garden river", world.vector(), []
+    for _ in range(3):
+        report = index.publish(world.wanted, world.load, schema="s")
+        seen.append((report.generation, index.search(question, vector, 30)))
+        world.remove(3)
+        world.change(4)
+        world.add(5)
+    for generation, passages in reversed(seen[:-1]):
+        assert index.rollback() == generation == index.generation()
+        found = index.search(question, vector, 30)
+        assert ranking(found) == ranking(passages)
+        assert {passage.chunk_id for passage in found} == {passage.chunk_id for passage in passages}
+    with pytest.raises(IndexUnavailable, match="to go back to"):
+        index.rollback()
+
+
+def test_what_was_rolled_back_from_is_published_again_by_force_only(index: VectorIndex):
+    world = World(23)
+    world.add(10)
+    first = index.publish(world.wanted, world.load, schema="s")
+    world.change(2)
+    second = index.publish(world.wanted, world.load, schema="s")
+    index.rollback()
+    world.asked = []
+    held = index.publish(world.wanted, world.load, schema="s")
+    assert (held.generation, held.held, held.data_version) == (first.generation, second.generation, first.data_version)
+    assert (held.added, held.changed, held.removed, held.total, world.asked) == (0, 0, 0, 10, [])
+    assert index.status().held == second.generation
+    forced = index.publish(world.wanted, world.load, schema="s", force=True)
+    assert (forced.generation, forced.changed, forced.held) == (second.generation, 2, None)
+    assert (index.generation(), index.status().held) == (second.generation, None)
+
+
+def test_other_passages_end_a_rollback_and_say_so(index: VectorIndex):
+    world = World(24)
+    world.add(10)
+    index.publish(world.wanted, world.load, schema="s")
+    world.change(2)
+    second = index.publish(world.wanted, world.load, schema="s")
+    index.rollback()
+    world.add(1)
+    third = index.publish(world.wanted, world.load, schema="s")
+    assert (third.superseded, third.held, third.added, third.changed) == (second.generation, None, 1, 2)
+    assert index.status().held is None
+    assert index.publish(world.wanted, world.load, schema="s").superseded is None
+    assert index.count() == 11
+
+
+def test_a_rollback_over_a_change_of_schema_is_kept_as_well(index: VectorIndex):
+    world = World(25)
+    world.add(10)
+    index.publish(world.wanted, world.load, schema="s1")
+    second = index.publish(world.wanted, world.load, schema="s2")
+    index.rollback()
+    assert index.publish(world.wanted, world.load, schema="s2").held == second.generation
+    assert index.publish(world.wanted, world.load, schema="s2", force=True).generation == second.generation
+    assert index.count() == 10
+
+
+def test_a_named_generation_can_be_gone_back_to(index: VectorIndex):
+    world = World(26)
+    world.add(5)
+    names = []
+    for _ in range(3):
+        names.append(index.publish(world.wanted, world.load, schema="s").generation)
+        world.add(1)
+    with pytest.raises(UnknownName, match="holds no"):
+        index.rollback("nothing")
+    assert index.rollback(names[0]) == names[0] == index.generation()
+    assert index.count() == 5
+
+
+def test_the_status_lists_what_is_kept_oldest_first(index: VectorIndex):
+    assert index.status().generations == []
+    world = World(27)
+    reports = []
+    for _ in range(2):
+        world.add(3)
+        reports.append(index.publish(world.wanted, world.load, schema="model"))
+    status = index.status()
+    assert status.generation == reports[1].generation
+    assert [(kept.name, kept.passages, kept.live) for kept in status.generations] == [
+        (reports[0].generation, 3, False),
+        (reports[1].generation, 6, True),
+    ]
+    assert [kept.data_version for kept in status.generations] == [report.data_version for report in reports]
+    assert all(kept.schema.endswith("model") for kept in status.generations)
+    assert (status.held, status.problem) == (None, None)
+
+
+def test_after_a_failed_publication_a_rollback_still_goes_back_by_one(index: VectorIndex):
+    world = World(28)
+    world.add(8)
+    first = index.publish(world.wanted, world.load, schema="s")
+    before = index.search("garden", question := world.vector(), 20)
+    world.change(3)
+    index.publish(world.wanted, world.load, schema="s")
+    world.change(5)
+    world.remove(1)
+    world.add(300)
+
+    def fail_half_way(identities: Sequence[str]) -> Iterator[tuple[Chunk, np.ndarray]]:
+        yield from world.load(identities)[:290]
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        index.publish(world.wanted, fail_half_way, schema="s")
+    assert index.rollback() == first.generation
+    after = index.search("garden", question, 20)
+    assert ranking(after) == ranking(before)
+    assert {passage.chunk_id for passage in after} == {passage.chunk_id for passage in before}
+    world.add(1)
+    assert index.publish(world.wanted, world.load, schema="s").total == index.count() == len(world.chunks)
 
 
 def test_a_chunk_without_a_vector_is_an_error_and_the_next_publication_completes(index: VectorIndex):

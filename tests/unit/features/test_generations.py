@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.errors import IndexUnavailable, PublishConflict
+from twin.errors import ArtifactError, IndexUnavailable, PublishConflict, UnknownName
 from twin.features.index.base import Changes, data_version
 from twin.features.index.generations import Generations, Manifest
 
@@ -51,13 +52,64 @@ def test_rolling_back_goes_one_generation_back_each_time_until_there_is_none(tmp
     assert generations.current() == names[0]
 
 
-def test_publishing_after_a_rollback_makes_a_newer_generation_and_keeps_the_live_one(tmp_path: Path):
+def test_publishing_after_a_rollback_makes_a_newer_generation_that_leads_back_to_the_live_one(tmp_path: Path):
     generations = Generations(tmp_path)
     names = [publish(generations, str(number)) for number in range(2)]
     generations.rollback()
+    assert generations.held() == names[1]
     newest = publish(generations, "2")
-    assert generations.names() == [*names, newest]
-    assert generations.current() == newest
+    assert generations.current() == newest > names[1]
+    assert generations.held() is None
+    assert generations.names() == [names[0], newest]
+    assert generations.rollback() == names[0]
+
+
+def test_a_named_generation_is_made_live_and_an_unknown_one_is_not(tmp_path: Path):
+    generations = Generations(tmp_path)
+    names = [publish(generations, str(number)) for number in range(3)]
+    assert generations.rollback(names[0]) == names[0] == generations.current()
+    assert generations.rollback(names[2]) == names[2] == generations.current()
+    with pytest.raises(UnknownName, match="holds no generation 000009"):
+        generations.rollback("000009-x")
+    assert generations.current() == names[2]
+
+
+def test_a_file_that_was_cut_short_is_found_by_its_size(tmp_path: Path):
+    generations = Generations(tmp_path)
+    name = publish(generations, "content")
+    assert generations.damage(name) is None
+    (generations.shard(name) / "data").write_text("cont")
+    assert generations.damage(name) == "data has 4 bytes instead of 7"
+    (generations.shard(name) / "data").unlink()
+    assert generations.damage(name) == "data is missing"
+
+
+def test_files_that_the_engine_never_changes_are_shared_between_generations(tmp_path: Path):
+    generations = Generations(tmp_path)
+    with generations.publishing():
+        folder = generations.stage(None)
+        for name in ("matrix.dat", "other.dat"):
+            (folder / name).write_text("content")
+        first = generations.commit(Manifest(schema="s", created_at=NOW, data_version="v" * 8, passages=0), {})
+        copy = generations.stage(first)
+        assert (copy / "matrix.dat").samefile(generations.shard(first) / "matrix.dat")
+        assert not (copy / "other.dat").samefile(generations.shard(first) / "other.dat")
+
+
+def test_files_that_a_reader_makes_for_a_moment_are_not_carried_over(tmp_path: Path):
+    generations = Generations(tmp_path)
+    name = publish(generations, "content")
+    (generations.shard(name) / ".atomicwrite1").mkdir()
+    with generations.publishing():
+        assert [path.name for path in generations.stage(name).iterdir()] == ["data"]
+
+
+def test_publishing_without_room_on_the_disk_is_refused_before_anything_is_written(tmp_path: Path):
+    generations = Generations(tmp_path)
+    free = shutil.disk_usage(tmp_path).free
+    with generations.publishing(), pytest.raises(ArtifactError, match="Free some space"):
+        generations.stage(None, room=free)
+    assert not (tmp_path / "staging").exists()
 
 
 def test_every_switch_changes_the_stamp(tmp_path: Path):

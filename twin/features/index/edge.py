@@ -118,12 +118,13 @@ class EdgeIndex:
         live, held = self._generations.current(), self._generations.held()
         if live is None or held is None or self._generations.damage(held):
             return None
-        if self._generations.manifest(held).data_version != version:
+        now, newest = self._generations.manifest(live), self._generations.manifest(held)
+        if newest.data_version != version:
             return None
         if not force:
-            manifest = self._generations.manifest(live)
-            return base.PublishReport.holding(held, live, manifest.data_version, manifest.passages)
-        changes = base.Changes.between(self._generations.points(live), self._generations.points(held))
+            return base.PublishReport.holding(held, live, now.data_version, now.passages)
+        before = self._generations.points(live) if now.schema == newest.schema else {}
+        changes = base.Changes.between(before, self._generations.points(held))
         self._generations.switch(held)
         return changes.report(held, version)
 

@@ -43,6 +43,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     data_version: str
     passages: int
+    previous: str | None = None
+    """The generation that was live before it."""
     files: dict[str, int] = {}
     """Size of every file of the shard, by its path there."""
 
@@ -149,9 +151,9 @@ class Generations:
 
     def commit(self, manifest: Manifest, points: Mapping[str, str]) -> str:
         """Moves what was staged into place and makes it live. Returns its name. Only while publishing."""
-        sized = msgspec.structs.replace(manifest, files=files.sizes(self._staging / "shard"))
+        whole = msgspec.structs.replace(manifest, previous=self.current(), files=files.sizes(self._staging / "shard"))
         files.write_durably(self._staging / "points.json", msgspec.json.encode(points))
-        files.write_durably(self._staging / "manifest.json", msgspec.json.encode(sized))
+        files.write_durably(self._staging / "manifest.json", msgspec.json.encode(whole))
         files.make_durable(self._staging)
         names = self.names()
         number = int(names[-1].split("-")[0]) + 1 if names else 1
@@ -163,7 +165,7 @@ class Generations:
         return name
 
     def rollback(self, to: str | None = None) -> str:
-        """Makes the generation before the live one, or the named one, live again and returns its name.
+        """Makes the generation that was live before, or the named one, live again and returns its name.
 
         Raises:
             IndexUnavailable: There is no earlier one.
@@ -173,10 +175,9 @@ class Generations:
             current, names = self.current(), self.names()
             if to is not None and to not in names:
                 raise UnknownName(f"{self.root} holds no generation {to}; it holds {', '.join(names) or 'none'}.")
-            earlier = [name for name in names if current is not None and name < current]
-            if to is None and not earlier:
+            chosen = to or (self._before(current) if current else None)
+            if chosen is None:
                 raise IndexUnavailable(f"{self.root} holds no generation earlier than {current} to go back to.")
-            chosen = to or earlier[-1]
             self.switch(chosen)
             return chosen
 
@@ -196,7 +197,20 @@ class Generations:
                 "Run `llm-twin materialize vector_index`, which builds the index again from the stored vectors."
             ) from error
 
+    def _before(self, name: str) -> str | None:
+        """The generation that was live before another one, if it is kept."""
+        with contextlib.suppress(IndexUnavailable):
+            previous = self.manifest(name).previous
+            return previous if previous in self.names() else None
+        return max((other for other in self.names() if other < name), default=None)  # the best guess for a damaged one
+
     def _prune(self, live: str) -> None:
-        for name in self.names()[:-KEEP]:
-            if name != live:
-                shutil.rmtree(self._folder / name)
+        """Removes all but the live generation and those that rollbacks would lead to."""
+        kept: list[str] = []
+        name: str | None = live
+        while name is not None and len(kept) < KEEP:
+            kept.append(name)
+            name = self._before(name)
+        for other in self.names():
+            if other not in kept:
+                shutil.rmtree(self._folder / other)

@@ -99,7 +99,9 @@ class ServerIndex:
             target.complete(state, new)
             self._switch(live, target.name)
             self._clean_up(target)
-        return changes.report(new.name, version, superseded=held.name if held else None)
+        told = changes if live == target.name else base.Changes.between({}, wanted)
+        superseded = held.name if held and held.data_version != version else None
+        return told.report(new.name, version, superseded=superseded)
 
     def search(
         self, text: str, vector: np.ndarray, k: int, *, filters: Filters = base.EVERYTHING, depth: int | None = None
