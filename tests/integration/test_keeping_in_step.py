@@ -170,6 +170,35 @@ def test_a_document_that_two_sources_show_stays_with_the_first_and_outlives_it(w
     assert [document.content for document in warehouse.documents([long.id])] == ["The whole text."]
 
 
+def test_a_document_outlives_its_source_where_another_gave_it_and_is_unchanged_as_a_whole(
+    warehouse: Warehouse,
+) -> None:
+    first, second = a_source("/first.jsonl", "jsonl"), a_source("/second.jsonl", "jsonl")
+    url = "https://a.example/post"
+    others: list[Item] = [a_document(first, f"/first/{number}") for number in range(3)]
+    given = Visit(url="file:///second.jsonl", reader="1", documents=[url], digest="1")
+    look(warehouse, {first: [a_document(first, url, "An excerpt."), *others], second: [a_document(second, url), given]})
+    assert counted(look(warehouse, {first: others, second: [Unchanged()]})) == {"unchanged": 3}
+    assert warehouse.visit(second, given.url) is None, "it is read again, as its own text may be another"
+    assert counted(look(warehouse, {first: others, second: [a_document(second, url)]})) == {
+        "changed": 1,
+        "unchanged": 3,
+    }
+
+
+def test_what_cannot_be_stored_leaves_no_visit_that_vouches_for_its_earlier_form(warehouse: Warehouse) -> None:
+    source, url = a_source("/notes"), "file:///notes/a.md"
+    look(warehouse, {source: [a_document(source, url), Visit(url=url, reader="1", documents=[url], digest="1")]})
+    edited: list[Item] = [
+        a_document(source, url, "half a pair: \ud800"), Visit(url=url, reader="1", documents=[url], digest="2"),
+        a_document(source, f"{url}2"), Visit(url=f"{url}2", reader="1", documents=[f"{url}2"], digest="2"),
+    ]  # fmt: skip
+    assert counted(look(warehouse, {source: edited})) == {"added": 1, "refused": 1}
+    kept = warehouse.visit(source, url)
+    assert kept is None or kept.digest == "1"
+    assert warehouse.visit(source, f"{url}2") is not None
+
+
 def test_a_source_asked_alone_brings_in_what_it_shows_of_a_shared_document(warehouse: Warehouse) -> None:
     feed, page = a_source("https://a.example/feed", "feed"), a_source("https://a.example/post", "article")
     look(warehouse, {feed: [a_document(feed, page.location, "An excerpt.")]})

@@ -142,8 +142,11 @@ class Ingest:
         batch = self._batch
         match item:
             case Document():
-                rejected = unfit(item) or self._repeated(item, look)
-                if rejected:
+                if rejected := unfit(item):
+                    look.has_unfit = True
+                    self._seen.note_unfit(document_id(rejected.url), look.number)
+                    self._arrive_rejection(look, rejected)
+                elif rejected := self._repeated(item, look):
                     self._arrive_rejection(look, rejected)
                 else:
                     published = storable_time(item.published_at)
@@ -162,7 +165,8 @@ class Ingest:
                 gone = Gone(url=storable_text(item.url), reason=storable_text(item.reason))
                 batch.gone.append((look, gone))
             case Visit():
-                batch.visits.append((look.source, item))
+                if not self._vouches_for_unfit(item, look):
+                    batch.visits.append((look.source, item))
 
     def _arrive_end(self, ended: Ended) -> None:
         look, error = self._look(ended.source), ended.error
@@ -189,6 +193,10 @@ class Ingest:
             return None
         reason = "The source shows this location twice; the first one counts."
         return Rejected(url=document.url, reason=reason, refused=True)
+
+    def _vouches_for_unfit(self, visit: Visit, look: looks.Look) -> bool:
+        """Whether a visit stands for what could not be stored, so that an earlier form would pass for unchanged."""
+        return look.has_unfit and any(self._seen.is_unfit(document_id(url), look.number) for url in visit.documents)
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, _Batch(time.monotonic())

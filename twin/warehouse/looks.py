@@ -41,6 +41,8 @@ class Look:
         """It said itself that nothing has changed."""
         self.repeated = False
         """It was looked at in the run that this one goes on with."""
+        self.has_unfit = False
+        """It showed something that cannot be stored."""
         self.error: str | None = None
         """Why it could not be read whole."""
         self.doubted = False

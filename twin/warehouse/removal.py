@@ -113,18 +113,31 @@ class _Remover:
 
 
 def _hand_over(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look]) -> None:
-    """Gives a document that its source no longer shows to another one that does, which is asked for it afresh."""
+    """Gives a document that its source no longer shows to another one that does, which is asked for it afresh.
+
+    A source that was told to be unchanged as a whole was not seen to show anything: what it gave last is asked for.
+    """
     by_number = {look.number: look for look in run}
     for page in pages(seen.shown_elsewhere(), PAGE):
-        moved = [
-            (document, url, by_number[to].source.id)
-            for document, url, owner, to in page
-            if by_number[owner].error is None
-        ]
-        if moved:
-            writes = [UpdateOne({"_id": document}, {"$set": {"source_id": to}}) for document, _, to in moved]
-            database["raw_documents"].bulk_write(writes, ordered=False)
-            visits.forget(database, [(to, url) for _, url, to in moved])
+        moved = [(document, url, by_number[to].id) for document, url, owner, to in page if not by_number[owner].error]
+        _move(database, moved)
+    untouched = {look.id: look for look in run if look.untouched and not look.error}
+    if not untouched:
+        return
+    for page in pages(seen.shown_nowhere(), PAGE):
+        givers = visits.givers(database, [url for _, url, _ in page], sorted(untouched))
+        missed = [(document, url) for document, url, owner in page if url in givers and not by_number[owner].error]
+        _move(database, [(document, url, givers[url]) for document, url in missed])
+        for document, url in missed:
+            seen.show(document, untouched[givers[url]].number)
+
+
+def _move(database: Database[dict[str, Any]], moved: Sequence[tuple[str, str, str]]) -> None:
+    """Changes whose documents are, told as id, URL and the new source's id."""
+    if moved:
+        writes = [UpdateOne({"_id": document}, {"$set": {"source_id": to}}) for document, _, to in moved]
+        database["raw_documents"].bulk_write(writes, ordered=False)
+        visits.forget(database, [(to, url) for _, url, to in moved])
 
 
 def _groups(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look]) -> Iterator[_Group]:

@@ -16,6 +16,7 @@ __all__ = ["Candidate", "Seen"]
 CACHE_KIB = 8_192
 SCHEMA = """
 CREATE TABLE shown (document TEXT, source INTEGER, PRIMARY KEY (document, source)) WITHOUT ROWID;
+CREATE TABLE unfit (document TEXT, source INTEGER, PRIMARY KEY (document, source)) WITHOUT ROWID;
 CREATE TABLE candidates (
     source INTEGER, document TEXT, url TEXT, reason TEXT, PRIMARY KEY (source, document)
 ) WITHOUT ROWID;
@@ -49,6 +50,15 @@ class Seen:
         ask = "SELECT 1 FROM shown WHERE document = ? AND source = ?"
         return self._database.execute(ask, (document, source)).fetchone() is not None
 
+    def note_unfit(self, document: str, source: int) -> None:
+        """Notes that what a source shows of a document cannot be stored."""
+        self._database.execute("INSERT OR IGNORE INTO unfit VALUES (?, ?)", (document, source))
+
+    def is_unfit(self, document: str, source: int) -> bool:
+        """Whether what a source shows of a document cannot be stored."""
+        ask = "SELECT 1 FROM unfit WHERE document = ? AND source = ?"
+        return self._database.execute(ask, (document, source)).fetchone() is not None
+
     def doubt(self, source: int, candidates: Iterable[Candidate]) -> None:
         """Notes documents that may have to be removed; what a source says of one counts for more than its absence."""
         self._database.executemany(
@@ -66,6 +76,13 @@ class Seen:
         yield from self._database.execute(
             "SELECT c.document, c.url, c.source, MIN(s.source) FROM candidates c JOIN shown s USING (document) "
             "WHERE c.reason IS NULL GROUP BY c.document, c.source"
+        )
+
+    def shown_nowhere(self) -> Iterator[tuple[str, str, int]]:
+        """Document, location and the source that misses it, for each that no source of the run was seen to show."""
+        yield from self._database.execute(
+            "SELECT document, url, source FROM candidates WHERE reason IS NULL "
+            "AND document NOT IN (SELECT document FROM shown)"
         )
 
     def doubts(self) -> dict[int, tuple[int, int]]:

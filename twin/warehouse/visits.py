@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twin.records import Source
 
-__all__ = ["all_of", "checked", "forget", "read", "read_from", "write"]
+__all__ = ["all_of", "checked", "forget", "givers", "read", "read_from", "write"]
 
 PAGE = 500
 MAX_BYTES = 12_000_000
@@ -82,6 +82,14 @@ def forget(database: Database[dict[str, Any]], documents: Iterable[tuple[str, st
         by_source.setdefault(source, []).append(url)
     for source, urls in by_source.items():
         database["visits"].delete_many({"documents": {"$in": urls}, "source_id": source})
+
+
+def givers(database: Database[dict[str, Any]], documents: Sequence[str], sources: Sequence[str]) -> dict[str, str]:
+    """Which of some sources gave documents at their last look, by URL; those that none of them gave are left out."""
+    given = {"documents": {"$in": list(documents)}, "source_id": {"$in": list(sources)}}
+    wanted = set(documents)
+    rows = database["visits"].find(given, {"documents": 1, "source_id": 1}).sort("_id")
+    return {url: row["source_id"] for row in rows for url in row["documents"] if url in wanted}
 
 
 def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[Visit]:
