@@ -82,7 +82,6 @@ class Browser:
     def __init__(self, settings: SourceSettings, fetcher: Fetcher) -> None:
         self._settings = settings
         self._fetcher = fetcher
-        self._limit = settings.timeout_seconds * TIME_FACTOR
         self._turn = asyncio.Lock()
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
@@ -100,6 +99,10 @@ class Browser:
     def close(self) -> None:
         """Ends the browser."""
         self._loop.close(self._stop())
+
+    @property
+    def _limit(self) -> float:
+        return self._settings.timeout_seconds * TIME_FACTOR
 
     async def _render(self, page: Fetched) -> Fetched:
         try:
