@@ -31,7 +31,9 @@ def chunks(
 ) -> dg.MaterializeResult:
     """Passages of 40 to 256 tokens, cut along the document's own structure."""
     with stopwatch() as watch, publishing(context, warehouse.client):
-        report = pipeline.chunk(warehouse.client, artifacts.store, embedder.model, on_progress=_progress(context))
+        report = pipeline.chunk(
+            warehouse.client, artifacts.store, embedder.model, embedder.cache, on_progress=_progress(context)
+        )
     preview = [
         {"title": chunk.title, "headings": " > ".join(chunk.heading_path), "tokens": chunk.token_count,
          "text": chunk.text}

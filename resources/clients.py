@@ -75,7 +75,7 @@ class EmbedderResource(_DeploymentResource):
         return self.deployment.embedder
 
     @property
-    def cache(self) -> EmbeddingCache:
+    def cache(self) -> EmbeddingCache | None:
         return self.deployment.embedding_cache
 
 

@@ -108,11 +108,12 @@ class Deployment:
         return embedding.load(read(EmbeddingSettings), cache=self.home.cache / "embedding")
 
     @cached_property
-    def embedding_cache(self) -> EmbeddingCache:
-        """The vectors of what has been embedded, on this machine."""
+    def embedding_cache(self) -> EmbeddingCache | None:
+        """The vectors of what has been embedded on this machine; None where none shall be kept."""
         from twin.features.embedding_cache import EmbeddingCache
 
-        return EmbeddingCache(self.home.cache / "embeddings.sqlite", limit_mb=read(EmbeddingSettings).cache_mb)
+        limit = read(EmbeddingSettings).cache_mb
+        return EmbeddingCache(self.home.cache / "embeddings.sqlite", limit_mb=limit) if limit else None
 
     @cached_property
     def vector_index(self) -> VectorIndex:

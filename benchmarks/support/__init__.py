@@ -17,7 +17,7 @@ __all__ = ["CORPORA", "is_reported", "machine", "save", "table"]
 
 CORPORA = Path(os.environ.get("TWIN_CORPORA", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-VERSIONS = ("torch", "sentence-transformers", "qdrant-client", "qdrant-edge-py", "pymongo")
+VERSIONS = ("torch", "sentence-transformers", "onnxruntime", "qdrant-client", "qdrant-edge-py", "pymongo")
 
 
 def is_reported(document: str) -> bool:

@@ -25,7 +25,7 @@ from twin.features.backends.probes import PROBES
 from twin.features.encoder import describe, load_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tokenizers import Tokenizer
 
@@ -185,7 +185,12 @@ class SentenceEmbedder:
         """Tokens that the model sees for a text, special tokens included."""
         if not self._counts_by_word:
             return self._encoded_length(text)
-        return self._specials + sum(map(self._word_tokens, WHITESPACE.split(text)))
+        words, known = WHITESPACE.split(text), self._known_words
+        try:
+            return self._specials + sum(map(known.__getitem__, words))
+        except KeyError:
+            fresh = self._count_words({word for word in words if word not in known})
+        return self._specials + sum(fresh[word] if word in fresh else known[word] for word in words)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of shape (n, dimensions), float32, unit length; row i belongs to `texts[i]`.
@@ -279,16 +284,15 @@ class SentenceEmbedder:
     def _specials(self) -> int:
         return self._encoded_length("")
 
-    def _word_tokens(self, word: str) -> int:
-        count = self._known_words.get(word)
-        if count is None:
-            count = self._encoded_length(word) - self._specials
-            if len(word) > KNOWN_WORD_CHARS:
-                return count
-            if len(self._known_words) >= KNOWN_WORDS:
-                self._known_words.clear()
-            self._known_words[word] = count
-        return count
+    def _count_words(self, words: Collection[str]) -> dict[str, int]:
+        """The tokens of each word; those of ordinary length are remembered."""
+        encoded = self._tokenizer.encode_batch_fast([_visible(word) for word in words])
+        counts = {word: len(encoding) - self._specials for word, encoding in zip(words, encoded, strict=True)}
+        ordinary = {word: count for word, count in counts.items() if len(word) <= KNOWN_WORD_CHARS}
+        if len(self._known_words) + len(ordinary) > KNOWN_WORDS:
+            self._known_words = {}  # a new one: another thread may be reading the old one
+        self._known_words.update(ordinary)
+        return counts
 
     def _encoded_length(self, text: str) -> int:
         return len(self._tokenizer.encode_batch_fast([_visible(text)])[0])

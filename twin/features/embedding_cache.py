@@ -35,6 +35,8 @@ ASKED_AT_ONCE = 500
 FULL_TO = 0.9
 """Share of the limit that stays when room is made."""
 CHECKSUM_BYTES = 8
+PAGE_BYTES = 8_192
+"""Five vectors of 384 numbers fill one; of SQLite's usual 4 kB, two would leave a fifth empty."""
 DAY_SECONDS = 86_400
 LOCK_WAIT_SECONDS = 30.0
 
@@ -50,7 +52,7 @@ class EmbeddingCache:
 
     Args:
         path: The file; made on first use.
-        limit_mb: Its size, at most (one batch over). 0 keeps nothing.
+        limit_mb: Its size, at most (one batch over).
         clock: Seconds since the epoch; use is noted by day.
     """
 
@@ -129,8 +131,6 @@ class EmbeddingCache:
 
     def _attempt(self, work: Callable[[sqlite3.Connection], Any], *, otherwise: Any) -> Any:
         """Does the work on the file; on a new one, if the file cannot be read; not at all, if no file can be had."""
-        if not self._limit_bytes:
-            return otherwise
         for last_try in (False, True):
             try:
                 with contextlib.closing(self._open()) as file:
@@ -148,6 +148,7 @@ class EmbeddingCache:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = sqlite3.connect(self.path, timeout=LOCK_WAIT_SECONDS)
         try:
+            file.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             file.execute("PRAGMA journal_mode = WAL")
             file.execute("PRAGMA synchronous = NORMAL")
             self._ensure_schema(file)

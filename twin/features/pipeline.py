@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twin.features import chunking
+from twin.features.ahead import Ahead
 from twin.records import Chunk, EmbeddedChunk, content_hash
 
 if TYPE_CHECKING:
@@ -27,18 +29,27 @@ def chunk(
     warehouse: Warehouse,
     store: ArtifactStore,
     embedder: Embedder,
+    cache: EmbeddingCache | None = None,
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SyncReport:
-    """Brings the dataset `chunks` in step with the canonical cleaned documents."""
+    """Brings the dataset `chunks` in step with the canonical cleaned documents.
+
+    With a cache, passages are embedded into it while others are being cut, so that `embed` finds some done.
+    """
     version = f"{chunking.VERSION}/{embedder.name}"
     inputs = {document: f"{hash_}/{version}" for document, hash_ in warehouse.cleaned_fingerprints().items()}
 
-    def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[Chunk]]]:
-        for document in warehouse.cleaned(ids):
-            yield document.id, chunking.split(document, embedder)
+    with Ahead(embedder, cache) if cache else contextlib.nullcontext() as ahead:
 
-    return store.dataset("chunks", Chunk).sync(inputs, derive, on_progress=on_progress)
+        def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[Chunk]]]:
+            for document in warehouse.cleaned(ids):
+                passages = chunking.split(document, embedder)
+                if ahead:
+                    ahead.offer(passage.embedding_text for passage in passages)
+                yield document.id, passages
+
+        return store.dataset("chunks", Chunk).sync(inputs, derive, on_progress=on_progress)
 
 
 def embed(
