@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from twin.cleaning.boilerplate import without_boilerplate
 from twin.cleaning.duplicates import signature, text_hash
 from twin.cleaning.language import detect_language
 from twin.cleaning.links import without_trackers
-from twin.cleaning.personal_data import Finding, find_personal_data, redact
+from twin.cleaning.personal_data import Finding, Redactor, find_personal_data, redact
 from twin.cleaning.whitespace import normalise, settle_blank_lines
 from twin.records import CleanedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections import Counter
 
     from twin.records import Document
 
@@ -40,10 +39,8 @@ def clean(document: Document) -> CleanedDocument:
     Cleaning what is clean changes nothing. Fenced code keeps every character but for the secrets in it. A document that
     is nothing but boilerplate comes out with empty content. `language` is detected where the document does not say it.
     """
-    title, title_redactions = _settle(document.title, _clean_title)
-    content, redactions = _settle(
-        document.content, lambda text: _clean_content(text, title=title, author=document.author)
-    )
+    title, title_redactions = _clean_title(document.title)
+    content, redactions = _clean_content(document.content, title=title, author=document.author)
     return CleanedDocument(
         id=document.id,
         url=document.url,
@@ -63,22 +60,23 @@ def clean(document: Document) -> CleanedDocument:
     )
 
 
-def _settle(text: str, step: Callable[[str], tuple[str, Counter[str]]]) -> tuple[str, Counter[str]]:
-    """Applies `step` until the text no longer changes."""
-    total: Counter[str] = Counter()
-    for _ in range(MAX_PASSES):
-        changed, redactions = step(text)
-        total += redactions
-        if changed == text:
-            break
-        text = changed
-    return text, total
-
-
 def _clean_title(title: str) -> tuple[str, Counter[str]]:
-    return redact(" ".join(normalise(title).split()))
+    redactor = Redactor()
+    for _ in range(MAX_PASSES):
+        safe = redactor.redact(" ".join(normalise(title).split()))
+        if safe == title:
+            break
+        title = safe
+    return title, redactor.counts
 
 
 def _clean_content(content: str, *, title: str, author: str) -> tuple[str, Counter[str]]:
-    safe, redactions = redact(without_trackers(normalise(content)))
-    return settle_blank_lines(without_boilerplate(safe, title=title, author=author)), redactions
+    """The content after as many passes as it takes until one removes nothing: only that can uncover another thing."""
+    redactor = Redactor()
+    for _ in range(MAX_PASSES):
+        normal = without_trackers(normalise(content))
+        safe = redactor.redact(normal)
+        content = settle_blank_lines(without_boilerplate(safe, title=title, author=author))
+        if content == safe == normal:
+            break
+    return content, redactor.counts

@@ -73,6 +73,7 @@ MENU_DIVIDER = re.compile(r"[ \t]+\* \* \* \*$")
 """A list item with a rule in it, as converters write the dividing lines of menus."""
 ITEM_STARTS = ("*", "-", "+", *"0123456789")
 ONLY_A_LINK = re.compile(r"!?\[[^\]]{0,80}\]\([^)\s]{0,300}\)")
+AROUND_WORDS = " \t#*_>"
 DISCUSSION = frozenset({"discussion about this post"})
 DISCUSSION_SIGNS = frozenset({"comments", "restacks"})
 DISCUSSION_WITHIN_LINES = 12
@@ -185,46 +186,50 @@ def _is_icon_item(text: str | None) -> bool:
 def _empty_items(lines: list[str]) -> set[int]:
     """Bullets, headings and icons with nothing in them."""
     dropped: set[int] = set()
-    above = ""
-    for number, (line, is_code) in enumerate(zip(lines, code_lines(lines), strict=True)):
-        if is_code or not line.strip():
-            above = "" if not line.strip() else line
-            continue
-        if len(line.strip()) > MAX_EMPTY_CHARS:
-            above = line
+    is_code: list[bool] = []
+    for number, line in enumerate(lines):
+        words = line.strip()
+        if not words or len(words) > MAX_EMPTY_CHARS:
             continue
         item, heading = LIST_ITEM.match(line), HEADING.match(line)
         empty_item = item is not None and (item[1] or "").strip() in ("", ICON)
-        underlines = empty_item and line.strip() == "-" and above.strip() and not LIST_ITEM.match(above)
+        above = lines[number - 1] if number else ""
+        underlines = empty_item and words == "-" and above.strip() and not LIST_ITEM.match(above)
         empty_heading = heading is not None and not (heading[2] or "").strip(" #")
-        if (empty_item and not underlines) or empty_heading or line.strip() == ICON:
-            dropped.add(number)
-        above = line
+        if (empty_item and not underlines) or empty_heading or words == ICON:
+            is_code = is_code or code_lines(lines)
+            if not is_code[number]:
+                dropped.add(number)
     return dropped
 
 
 def _control_runs(lines: list[str], title: str, author: str) -> set[int]:
+    words = [line.strip(AROUND_WORDS) for line in "\n".join(lines).casefold().split("\n")]
+    has_mark = any(one in MARKS or (one.startswith(NOTICE_STARTS) and NOTICES.match(one)) for one in words)
+    if not has_mark and sum(one in CONTROLS for one in words) < MIN_CONTROLS:
+        return set()
     dropped: set[int] = set()
     run: list[int] = []
     roles: list[Role] = []
     names = {author.casefold(), title.casefold()} - {""}
     for number, (line, is_code) in enumerate(zip([*lines, "end"], [*code_lines(lines), True], strict=True)):
-        role = None if is_code or not line.strip() else _role(line, names)
+        if not line or line.isspace():
+            continue
+        role = None if is_code else _role(line, words[number], names)
         if role:
             run.append(number)
             roles.append(role)
-        elif line.strip():
+        elif run:
             if "mark" in roles or roles.count("control") >= MIN_CONTROLS:
                 dropped.update(run)
             run, roles = [], []
     return dropped
 
 
-def _role(line: str, names: set[str]) -> Role | None:
+def _role(line: str, words: str, names: set[str]) -> Role | None:
     """The role of one prose line; `names` are the author's name and the title, which share blocks repeat."""
     if len(line) > MAX_MARK_CHARS or line.startswith(("    ", "\t", "|")):
         return None
-    words = _words(line)
     if words in MARKS or (words.startswith(NOTICE_STARTS) and NOTICES.match(words)):
         return "mark"
     if len(line) > MAX_CONTROL_CHARS and words not in names:
@@ -240,4 +245,4 @@ def _role(line: str, names: set[str]) -> Role | None:
 
 
 def _words(line: str) -> str:
-    return line.strip(" \t#*_>").casefold()
+    return line.strip(AROUND_WORDS).casefold()

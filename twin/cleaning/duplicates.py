@@ -38,10 +38,13 @@ MIN_CONTAINED = 0.95
 MIN_SHARED_CONTAINED = 0.6
 """A later document that adds nothing is a copy as well, as the preview of an article is, from this share on."""
 
-ADDRESS = re.compile(r"https?://[^\s)>\]\"']+|(?<=\]\()[^\s)]+")
-UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+ADDRESS = re.compile(r"https?://[^\s)>\]\"']+")
+LINK_TARGET = re.compile(r"\]\([^)\s]+")
+JOINED = re.compile(r"[A-Z](?<=[a-z0-9][A-Z])")
+"""A capital right after a small letter or a digit: some converters lose the blank between two paragraphs."""
+WORD = re.compile(r"\w+")
+UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 """Thai, Japanese and Chinese are written without blanks: each of their characters counts as a word."""
-WORD = re.compile(rf"[A-Z]*[^\W\d_A-Z{UNSPACED}]+|\d+|[A-Z]+|[{UNSPACED}]")
 
 
 def text_hash(content: str) -> str:
@@ -52,10 +55,18 @@ def text_hash(content: str) -> str:
 
 def shingles(content: str) -> frozenset[str]:
     """All runs of five words of a text; none for one that is too short to be anything but an exact copy."""
-    words = "\n".join(WORD.findall(ADDRESS.sub(" ", content))).casefold().split("\n")
+    words = _words(content)
     if len(words) < MIN_WORDS:
         return frozenset()
     return frozenset(map(" ".join, zip(*(words[start:] for start in range(SHINGLE_WORDS)), strict=False)))
+
+
+def _words(content: str) -> list[str]:
+    text = LINK_TARGET.sub("](", ADDRESS.sub(" ", content))
+    text = JOINED.sub(r" \g<0>", text).casefold().replace("_", " ")
+    if not text.isascii() and UNSPACED.search(text):
+        text = UNSPACED.sub(r" \g<0> ", text)
+    return WORD.findall(text)
 
 
 def signature(content: str) -> bytes:

@@ -19,28 +19,32 @@ def code_lines(lines: list[str]) -> list[bool]:
 
     As in CommonMark: a block ends at a fence of the same character, at least as long, or at the end of the text.
     """
-    inside: list[bool] = []
-    opened = ""
-    for line in lines:
-        # Most lines cannot be a fence; the check is cheaper than the pattern
-        found = FENCE.match(line) if "```" in line or "~~~" in line else None
-        if opened:
-            inside.append(True)
-            if found and found["fence"].startswith(opened) and not found["info"].strip():
-                opened = ""
-        elif found and not (found["fence"][0] == "`" and "`" in found["info"]):
-            inside.append(True)
-            opened = found["fence"]
-        else:
-            inside.append(False)
+    inside = [False] * len(lines)
+    opened, start = "", 0
+    # Most lines cannot be a fence; the check is cheaper than the pattern
+    for number in [number for number, line in enumerate(lines) if "```" in line or "~~~" in line]:
+        found = FENCE.match(lines[number])
+        if not found:
+            continue
+        if not opened:
+            if not (found["fence"][0] == "`" and "`" in found["info"]):
+                opened, start = found["fence"], number
+        elif found["fence"].startswith(opened) and not found["info"].strip():
+            inside[start : number + 1] = [True] * (number + 1 - start)
+            opened = ""
+    if opened:
+        inside[start:] = [True] * (len(lines) - start)
     return inside
 
 
 def sections(text: str) -> Iterator[tuple[bool, list[str]]]:
     """The text's lines in runs, each with whether it is fenced code."""
     lines = text.split("\n")
-    for is_code, run in groupby(zip(code_lines(lines), lines, strict=True), key=lambda pair: pair[0]):
-        yield is_code, [line for _, line in run]
+    start = 0
+    for is_code, run in groupby(code_lines(lines)):
+        end = start + sum(1 for _ in run)
+        yield is_code, lines[start:end]
+        start = end
 
 
 def map_prose(text: str, change: Callable[[str], str]) -> str:

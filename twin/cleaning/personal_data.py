@@ -19,7 +19,10 @@ from twin.cleaning.finders.secrets import assigned_secrets, private_keys, url_cr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Finding", "find_personal_data", "redact"]
+__all__ = ["Finding", "Redactor", "find_personal_data", "redact"]
+
+KEY_MARK = "PRIVATE KEY"
+"""What only a text with a private key holds."""
 
 _FINDERS: tuple[Callable[[str], Iterator[Finding]], ...] = (
     private_keys,
@@ -48,6 +51,37 @@ def find_personal_data(text: str) -> list[Finding]:
         elif finding.kind != "EMAIL":  # a password in a URL and the host after it look like one
             findings[-1] = findings[-1]._replace(end=max(findings[-1].end, finding.end))
     return findings
+
+
+class Redactor:
+    """Replaces findings in forms of one text that become fewer and fewer.
+
+    Every finding but a private key lies within a line, so a line that was looked at needs no second look.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        """What was replaced, by kind."""
+        self._seen: set[str] | None = None
+
+    def redact(self, text: str) -> str:
+        """The text with a placeholder for each finding."""
+        lines = text.split("\n")
+        if self._seen is None or KEY_MARK in text:
+            redacted, counts = redact(text)
+            lines = redacted.split("\n") if counts else lines
+        else:
+            again = [line not in self._seen for line in lines]
+            if not any(again):
+                return text
+            rest, counts = redact("\n".join(line for line, new in zip(lines, again, strict=True) if new))
+            fresh = iter(rest.split("\n"))
+            lines = [next(fresh) if new else line for line, new in zip(lines, again, strict=True)]
+            redacted = "\n".join(lines)
+        self.counts += counts
+        if not counts:
+            self._seen = (self._seen or set()).union(lines)
+        return redacted
 
 
 def redact(text: str) -> tuple[str, Counter[str]]:

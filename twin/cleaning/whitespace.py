@@ -16,6 +16,7 @@ WIDE_SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
 STYLED_LETTERS = "\U0001d400-\U0001d7ff"
 ODD = re.compile(f"[{INVISIBLE}{WIDE_SPACES}{STYLED_LETTERS}]")
 JOINERS = re.compile("[\u200c\u200d]+")
+SURPLUS_BLANK_LINE = re.compile(r"\n[^\S\n]*\n[^\S\n]*\n|\n[^\S\n]+\n")
 HARD_BREAK = "  "
 CODE_INDENT = "    "
 
@@ -37,6 +38,8 @@ def settle_blank_lines(text: str) -> str:
     Between two indented lines they stay: those may be code.
     """
     lines = text.split("\n")
+    if lines[0].strip() and lines[-1].strip() and not SURPLUS_BLANK_LINE.search(text):
+        return text
     kept: list[str] = []
     blank = 0
     for line, is_code in zip(lines, code_lines(lines), strict=True):
@@ -52,12 +55,16 @@ def settle_blank_lines(text: str) -> str:
 
 
 def _normalise_prose(text: str) -> str:
-    text = unicodedata.normalize("NFC", JOINERS.sub(_one_joiner, ODD.sub(_plain, text)))
+    text = ODD.sub(_plain, text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", JOINERS.sub(_one_joiner, text))
+    if " \n" not in text and "\t\n" not in text and not text.endswith((" ", "\t")):
+        return text
     lines = text.split("\n")
-    return "\n".join(
-        _without_trailing_blanks(line, following) if line.endswith((" ", "\t")) else line
-        for line, following in pairwise([*lines, ""])
-    )
+    for number, (line, following) in enumerate(pairwise([*lines, ""])):
+        if line.endswith((" ", "\t")):
+            lines[number] = _without_trailing_blanks(line, following)
+    return "\n".join(lines)
 
 
 def _plain(odd: re.Match[str]) -> str:

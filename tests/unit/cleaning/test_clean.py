@@ -130,9 +130,8 @@ def test_nothing_recognisable_is_left(content: str) -> None:
     assert cleaning.find_personal_data(clean(content)) == []
 
 
-words = st.sampled_from(
-    "the engine weaves patterns just as looms weave flowers and leaves share subscribe email menu note read more".split()
-)
+VOCABULARY = "the engine weaves patterns just as looms weave flowers share subscribe email menu note read more"
+words = st.sampled_from(VOCABULARY.split())
 sentences = st.lists(words, min_size=5, max_size=14).map(lambda chosen: " ".join(chosen).capitalize() + ".")
 around = st.sampled_from(
     [

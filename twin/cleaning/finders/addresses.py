@@ -22,7 +22,7 @@ SPELT_AT = re.compile(
     r"(?P<dot> ?[\[({] ?dot ?[\])}] ?| dot |\.)([A-Za-z]{2,24})(?![A-Za-z0-9_@(\[-])",
     re.IGNORECASE,
 )
-SPELT_MARKS = (" dot ", *(f"{left}{blank}{word}" for left in "[({" for blank in ("", " ") for word in ("at", "dot")))
+SPELT_MARK = re.compile(r"[\[({] ?(?:[aA][tT]|[dD][oO][tT]) ?[\])}]")
 COMMON_TOP_LEVEL = frozenset(
     {
         "com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "pro", "mobi", "jobs", "museum",
@@ -69,8 +69,7 @@ def emails(text: str) -> Iterator[Finding]:
 
 def spelt_emails(text: str) -> Iterator[Finding]:
     """Addresses of electronic mail that are spelt out against robots: `ada [at] letterbox [dot] org`."""
-    lowered = text.lower()
-    if not any(mark in lowered for mark in SPELT_MARKS):
+    if " dot " not in text and not SPELT_MARK.search(text):
         return
     for found in SPELT_AT.finditer(text):
         spelt = found[0].lower()
