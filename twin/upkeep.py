@@ -62,7 +62,7 @@ def bring_in(
         if run.resumes:
             tell(f"goes on with the run of {run.since:%H:%M} UTC that was cut off: {len(done)} sources are done")
         looked_since = run.since if run.resumes else None
-        with Session(settings, memory=warehouse.memory(), cache=cache, looked_since=looked_since) as session:
+        with Session(settings, memory=warehouse.memory(sources), cache=cache, looked_since=looked_since) as session:
             report = warehouse.observe_all(
                 sources,
                 collect_all(sources, session, done=done),

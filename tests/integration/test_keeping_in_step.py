@@ -279,6 +279,25 @@ def test_visits_come_back_only_while_their_documents_are_there(warehouse: Wareho
     assert warehouse.visit(a_source("/letters"), documents[0].url) is None
 
 
+def test_visits_of_single_pages_are_read_ahead_for_many_sources_at_once(warehouse: Warehouse) -> None:
+    pages = [a_source(f"https://a.example/{number}", "article") for number in range(600)]
+    shown: dict[Source, list[Item]] = {}
+    for page in pages[:500]:
+        given = a_document(page, f"{page.location}#canonical")
+        shown[page] = [given, Visit(url=page.location, reader="1", documents=[given.url])]
+    look(warehouse, shown)
+    look(warehouse, {pages[7]: [Gone(url=f"{pages[7].location}#canonical", reason="410")]}, complete=False)
+    memory = warehouse.memory(pages[:500])
+    database = warehouse._connection.database
+    before = database.client.admin.command("serverStatus")["opcounters"]["query"]
+    found = {page.location: memory.visit(page, page.location) for page in reversed(pages[:500])}
+    assert database.client.admin.command("serverStatus")["opcounters"]["query"] - before < 20
+    assert [location for location, visit in found.items() if visit is None] == [pages[7].location]
+    assert all(visit.url == location for location, visit in found.items() if visit)
+    assert memory.visit(pages[550], pages[550].location) is None
+    assert memory.visit(pages[3], pages[3].location) == found[pages[3].location], "asked for a second time"
+
+
 def test_visits_asked_for_in_order_are_read_ahead_and_none_is_missed(warehouse: Warehouse) -> None:
     source = a_source("/notes")
     names = [f"/notes/{number:04}" for number in range(0, 600, 2)]

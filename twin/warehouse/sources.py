@@ -14,7 +14,7 @@ from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.memory import RunMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from twin.records import Visit
     from twin.warehouse.looks import LastLook
@@ -90,6 +90,6 @@ class Sources(Base):
         with self._connection.reaching():
             yield from visits.all_of(self._database, source)
 
-    def memory(self) -> RunMemory:
-        """The visits as they are now, for the length of one run: read ahead, and none twice."""
-        return RunMemory(self._connection)
+    def memory(self, sources: Sequence[Source] = ()) -> RunMemory:
+        """The visits as they are now, for the length of one run over `sources`, read ahead of being asked for."""
+        return RunMemory(self._connection, sources)

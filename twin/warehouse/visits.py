@@ -16,16 +16,18 @@ from twin.warehouse.base import LIVE, pages
 from twin.warehouse.conversion import from_row, storable_text, to_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pymongo.database import Database
 
     from twin.records import Source
 
-__all__ = ["all_of", "checked", "forget", "givers", "read", "read_from", "write"]
+__all__ = ["all_of", "at_their_locations", "checked", "forget", "givers", "read", "read_from", "write"]
 
 PAGE = 500
+FEW = 10
+"""Visits of so many sources are read at once only where they name no more documents than this."""
 MAX_BYTES = 12_000_000
 """MongoDB stores no document of more than 16 MB: a larger visit is not kept, and its place is read again."""
 
@@ -33,7 +35,7 @@ MAX_BYTES = 12_000_000
 def read(database: Database[dict[str, Any]], source: Source, url: str) -> Visit | None:
     """The last look at a place, None before the first or when its documents are not all there any more."""
     row = database["visits"].find_one({"_id": _key(source.id, url)})
-    return next(_standing(database, [row]), None) if row else None
+    return next(map(_visit, _standing(database, [row])), None) if row else None
 
 
 def read_from(
@@ -41,13 +43,21 @@ def read_from(
 ) -> tuple[list[Visit], str | None]:
     """The looks at a place and at those that follow, and the URL up to which that is all; None when none are left."""
     rows = list(database["visits"].find(_of(source, url)).sort("_id").limit(limit))
-    return list(_standing(database, rows)), rows[-1]["url"] if len(rows) == limit else None
+    return list(map(_visit, _standing(database, rows))), rows[-1]["url"] if len(rows) == limit else None
+
+
+def at_their_locations(database: Database[dict[str, Any]], sources: Mapping[str, Source]) -> dict[str, Visit]:
+    """The looks at the own locations of sources, by source id; only of those that gave few documents."""
+    few = {f"documents.{FEW}": {"$exists": False}}
+    keys = [_key(identity, source.location) for identity, source in sources.items()]
+    rows = list(database["visits"].find({"_id": {"$in": keys}, **few}))
+    return {row["source_id"]: _visit(row) for row in _standing(database, rows)}
 
 
 def all_of(database: Database[dict[str, Any]], source: Source) -> Iterator[Visit]:
     """Every look at a source's places whose documents are there, in the order of their URLs."""
     for page in pages(database["visits"].find(_of(source), batch_size=PAGE).sort("_id"), PAGE):
-        yield from _standing(database, page)
+        yield from map(_visit, _standing(database, page))
 
 
 def write(database: Database[dict[str, Any]], visits: Sequence[tuple[Source, Visit]], now: datetime) -> None:
@@ -92,14 +102,19 @@ def givers(database: Database[dict[str, Any]], documents: Sequence[str], sources
     return {url: row["source_id"] for row in rows for url in row["documents"] if url in wanted}
 
 
-def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[Visit]:
+def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Those of whose documents none is missing."""
     ids = {document_id(url) for row in rows for url in row["documents"]}
     live = set()
     for page in pages(sorted(ids), PAGE):
         live.update(row["_id"] for row in database["raw_documents"].find({**LIVE, "_id": {"$in": page}}, {"_id": 1}))
     for row in rows:
         if all(document_id(url) in live for url in row["documents"]):
-            yield from_row({name: value for name, value in row.items() if name != "_id"}, Visit)
+            yield row
+
+
+def _visit(row: dict[str, Any]) -> Visit:
+    return from_row({name: value for name, value in row.items() if name != "_id"}, Visit)
 
 
 def _of(source: Source, url: str = "") -> dict[str, Any]:
