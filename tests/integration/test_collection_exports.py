@@ -10,16 +10,18 @@ import tarfile
 import time
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from twin import collection
+from twin.collection import exports
+from twin.errors import SourceFailed
 from twin.records import Document, Rejected, Unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from tests.conftest import Looks
     from twin.collection import Item
@@ -424,3 +426,25 @@ def test_an_export_whose_archive_has_one_folder_at_the_top_is_recognised(tmp_pat
     for kind, files in (("linkedin", LINKEDIN), ("x", X)):
         inside = {f"Download_2024/{name}": content for name, content in files.items()}
         assert collection.detect(str(laid_out(tmp_path / kind, inside, "zip"))).kind == kind
+
+
+def test_a_folder_of_an_export_that_cannot_be_opened_fails_the_source_so_that_nothing_passes_for_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("data", "more"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.md").write_text("Words.")
+    scandir = os.scandir
+
+    def deny(path: Path | int) -> os._ScandirIterator[str]:
+        if isinstance(path, Path) and path.name == "more":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)  # tests run as root at times, whom no folder keeps out
+    with (
+        pytest.raises(SourceFailed, match="more cannot be opened: Permission denied"),
+        exports.opened(tmp_path, lambda _: True, member_bytes=100),
+    ):
+        pass
+    assert exports.names_of(tmp_path) == ["data/notes.md"]

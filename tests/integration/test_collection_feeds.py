@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.web import Remembering, Site, serve
 from twin import collection
+from twin.collection.recheck import RECHECKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +182,22 @@ def test_few_old_pages_are_looked_at_in_a_run_and_the_oldest_look_is_next(site: 
     assert [len(names) for names in seen] == [10, 10, 10]
     assert seen[0].isdisjoint(seen[1])
     assert set.union(*seen) == set(names)
+
+
+def test_old_pages_that_fail_do_not_keep_the_others_from_being_looked_at(site: Site) -> None:
+    names = [f"p{number:02}" for number in range(RECHECKED + 2)]
+    for name in names:
+        site.put(f"/{name}", page(name))
+    site.put("/feed", rss(*(entry(name, summary="In short.") for name in names)), media_type=RSS)
+    memory, feed = Remembering(), source(site)
+    assert len(memory.look(feed).documents) == len(names)
+    for name in names[:RECHECKED]:
+        site.put(f"/{name}", "no", status=403)
+    site.put(f"/{names[-1]}", page(names[-1], "It was edited in the meantime, and says something else."))
+    site.put("/new", page("new"))
+    site.put("/feed", rss(entry("new", summary="In short.")), media_type=RSS)
+    looks = [memory.look(feed) for _ in range(2)]
+    assert [document.title for document in looks[1].documents] == [f"On {names[-1]}"]
 
 
 def test_a_page_that_could_not_be_had_is_asked_for_again_though_the_feed_is_unchanged(site: Site) -> None:

@@ -80,6 +80,16 @@ def test_a_new_lastmod_of_a_page_that_is_as_it_was_is_remembered(site: Site) -> 
     assert site.asked_now() == ["/sitemap.xml"]
 
 
+def test_more_pages_than_a_runs_budget_are_read_in_several_runs(site: Site) -> None:
+    names = [f"p{number}" for number in range(7)]
+    put_pages(site, *names)
+    site.put("/sitemap.xml", urlset(**dict.fromkeys(names)), media_type=XML)
+    memory, here = Remembering(), source(site)
+    for _ in range(3):
+        memory.look(here, run_requests=5)
+    assert len(memory.documents) == len(names)
+
+
 def test_what_a_sitemap_lists_no_more_is_missing_from_a_complete_source(site: Site) -> None:
     site.put("/sitemap.xml", urlset(a="1", b="1"), media_type=XML)
     put_pages(site, "a", "b")

@@ -76,8 +76,12 @@ def finish(draft: Draft, source: Source) -> Document | Rejected:
     author = draft.author or source.author
     if not author:
         return refused(draft.url, "it does not say who wrote it: name the author with --author")
+    try:
+        identity = document_id(draft.url)
+    except UnicodeEncodeError as error:
+        return refused(draft.url, f"its location is not valid Unicode: {error.reason}")
     return Document(
-        id=document_id(draft.url),
+        id=identity,
         url=draft.url,
         source_id=source.id,
         author=author,

@@ -60,7 +60,7 @@ def opened(location: Path, wanted: Callable[[PurePosixPath], bool], *, member_by
     """The files of the export at `location` that are wanted. An archive is unpacked to a scratch folder meanwhile.
 
     Raises:
-        SourceFailed: It is not there, or is an archive that cannot be read.
+        SourceFailed: It is not there, has a folder that cannot be opened, or is an archive that cannot be read.
         SourceRefused: It is an archive that unpacks to too much.
     """
     with tempfile.TemporaryDirectory(prefix="llm-twin-export-") as scratch:
@@ -101,7 +101,8 @@ def names_of(location: Path) -> list[str]:
     """The names of a zip file's entries, with and without the one folder that all of them may be in; of a folder, the
     paths of its files two levels deep."""
     if location.is_dir():
-        return [str(member.path) for member in _walk(location, lambda _: True, depth=2)]
+        found = _walk(location, lambda _: True, depth=2, incomplete=lambda _: None)
+        return [str(member.path) for member in found]
     names = archives.names(location)
     roots = {name.partition("/")[0] for name in names if "/" in name}
     if len(roots) == 1 and all("/" in name for name in names):
@@ -109,7 +110,19 @@ def names_of(location: Path) -> list[str]:
     return names
 
 
-def _walk(root: Path, wanted: Callable[[PurePosixPath], bool], *, depth: int = 20) -> Iterator[Member]:
+def _fail(reason: str) -> None:
+    """So that what was not seen is not taken for vanished."""
+    raise SourceFailed(reason)
+
+
+def _walk(
+    root: Path,
+    wanted: Callable[[PurePosixPath], bool],
+    *,
+    depth: int = 20,
+    incomplete: Callable[[str], None] = _fail,
+) -> Iterator[Member]:
+    """The wanted files of a folder; `incomplete` is told why these are not all."""
     waiting = [PurePosixPath()]
     count = 0
     while waiting:
@@ -120,12 +133,14 @@ def _walk(root: Path, wanted: Callable[[PurePosixPath], bool], *, depth: int = 2
                     (entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False))
                     for entry in entries
                 )
-        except OSError:
+        except OSError as error:
+            incomplete(f"{root / folder} cannot be opened: {error.strerror or error}.")
             continue
         for name, is_folder, is_file in found:
             path = folder / name
             count += 1
             if count > MAX_FILES:
+                incomplete(f"{root} has more than {MAX_FILES:,} files: add its folders one by one.")
                 return
             if is_folder and len(path.parts) < depth:
                 waiting.append(path)

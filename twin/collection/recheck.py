@@ -56,9 +56,14 @@ def _look_again(visit: Visit, source: Source, session: Session) -> Iterator[Item
     said = said_in(visit)
     if said is None or not said.whole:
         known = said or Said(hash="")
-        yield from webarticle.refresh(
+        remembered = False
+        for item in webarticle.refresh(
             visit.url, source, session, visit=visit, listed=visit.listed, amend=lambda draft: amend(draft, known)
-        )
+        ):
+            remembered = remembered or isinstance(item, Visit)
+            yield item
+        if not remembered:
+            yield _once_more(visit)
         return
     yield from _compare_page(visit, said, source, session)
 
@@ -74,7 +79,7 @@ def _compare_page(visit: Visit, said: Said, source: Source, session: Session) ->
         return
     except CollectionError as failure:
         yield failed(visit.documents[0], f"it was looked at again: {failure}")
-        yield msgspec.structs.replace(visit, checked_at=None)  # so that the next in turn is looked at next
+        yield _once_more(visit)
         return
     if fetched is None or draft is None:
         yield from (Unchanged(url=url) for url in visit.documents)
@@ -90,3 +95,8 @@ def _compare_page(visit: Visit, said: Said, source: Source, session: Session) ->
     yield found
     if isinstance(found, Document):
         yield webarticle.visit_of(visit.url, fetched, [found.url], source, listed)
+
+
+def _once_more(visit: Visit) -> Visit:
+    """What is remembered of a look that failed: the same, and when it was, so that others are looked at next."""
+    return msgspec.structs.replace(visit, checked_at=None)

@@ -131,3 +131,12 @@ def test_a_hostile_repr_is_text_and_soon_told(text: str) -> None:
 def test_what_is_no_object_is_an_input_error(value: object) -> None:
     with pytest.raises(InputError, match="not a JSON object"):
         draft_of(value, "file:///a")
+
+
+def test_a_location_that_is_not_unicode_is_refused_and_the_rest_is_taken(tmp_path: Path, looks: Looks) -> None:
+    path = tmp_path / "articles.json"
+    path.write_text(json.dumps([{"id": "\ud800", "content": "Words."}, {"id": "2", "content": "Other words."}]))
+    refused, taken = looks(collection.detect(str(path), "Ada"))
+    assert isinstance(refused, Rejected)
+    assert "not valid Unicode" in refused.reason
+    assert isinstance(taken, Document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ MAX_DEPTH = 3
 """Indexes inside each other; the protocol knows no index of indexes, and some sites have one."""
 MAX_FILES = 200
 MAX_PAGES = 50_000
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class SitemapCollector:
@@ -56,7 +58,9 @@ class SitemapCollector:
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         listing = _Listing(source, session)
         yield from listing.read()
-        for url, modified in listing.pages.items():
+        last_looks = {visit.url: visit.checked_at or NEVER for visit in session.memory.visits(source)}
+        # What waited longest comes first: a site may have more pages than one run's budget
+        for url, modified in sorted(listing.pages.items(), key=lambda page: last_looks.get(page[0], NEVER)):
             visit = session.memory.visit(source, url)
             if visit and modified and visit.listed == modified and webarticle.is_usable(visit, source, session):
                 yield from webarticle.as_before(visit)
