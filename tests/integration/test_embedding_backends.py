@@ -24,7 +24,7 @@ from twin.records import CleanedDocument, document_id
 from twin.settings import EmbeddingSettings, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PROJECT = Path(__file__).resolve().parents[2]
 CORPUS = PROJECT.parent / "shared" / "corpora" / "llm-engineers-handbook" / "articles.jsonl"
@@ -33,8 +33,8 @@ PASSAGES = 40
 QUESTIONS = ("What is an LLM Twin?", "how do I fine-tune a small model on one GPU", "RAG", "Who wrote about Qdrant?")
 
 
-def load(cache: Path | None = None, **changes: str) -> embedding.SentenceEmbedder:
-    return embedding.load(read(EmbeddingSettings).model_copy(update=changes), cache=cache)
+def load(cache: Path | None = None, changes: Mapping[str, str] = {}) -> embedding.SentenceEmbedder:
+    return embedding.load(read(EmbeddingSettings).model_copy(update=dict(changes)), cache=cache)
 
 
 def documents() -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def passages() -> list[str]:
 
 @pytest.fixture(scope="module")
 def reference(passages: list[str]) -> np.ndarray:
-    return load(runtime="sentence-transformers").embed(passages)
+    return load(changes={"runtime": "sentence-transformers"}).embed(passages)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_runtime_keeps_the_vectors_of_sentence_transformers(
     changes: dict[str, str], passages: list[str], reference: np.ndarray
 ):
-    vectors = load(**changes).embed(passages)
+    vectors = load(changes=changes).embed(passages)
     cosines = (vectors * reference).sum(axis=1)
     assert (vectors.shape, vectors.dtype) == ((len(passages), 384), np.float32)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(passages)), abs=1e-5)
@@ -95,7 +95,7 @@ def test_every_runtime_keeps_the_vectors_of_sentence_transformers(
 def test_an_index_built_by_one_runtime_can_be_searched_with_another(passages: list[str], reference: np.ndarray):
     """Questions embedded here find in float32 vectors what float32 questions find there."""
     questions = load().embed([text[:100] for text in passages])
-    same = load(runtime="torch").embed([text[:100] for text in passages])
+    same = load(changes={"runtime": "torch"}).embed([text[:100] for text in passages])
     ours, theirs = (vectors @ reference.T for vectors in (questions, same))
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.95
     assert np.abs(ours - theirs).max() < 0.08
@@ -115,7 +115,7 @@ def test_without_onnx_runtime_the_model_runs_on_torch_and_says_so(
 def test_a_runtime_that_is_asked_for_by_name_does_not_give_way_to_another(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SettingsError, match="EMBEDDING_RUNTIME=onnx"):
-        load(runtime="onnx").warm_up()
+        load(changes={"runtime": "onnx"}).warm_up()
 
 
 def test_the_converted_model_is_made_once(kept: Path):
@@ -180,7 +180,7 @@ def test_eight_bits_that_change_the_vectors_too_much_are_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(runtime, "LEAST_WORST", 0.9999)
-    embedder = load(tmp_path, precision="int8")
+    embedder = load(tmp_path, {"precision": "int8"})
     with caplog.at_level(logging.WARNING):
         embedder.warm_up()
     assert embedder.encoder.description.endswith("fp32")
