@@ -134,6 +134,8 @@ class EdgeIndex:
         try:
             if live and self._generations.manifest(live).schema == schema:
                 changes = base.Changes.between(self._generations.points(live), wanted)
+                if problem := self._generations.damage(live):
+                    raise engine.unreadable(self._generations.shard(live), problem)
                 if changes:
                     generation = self._build(live, changes, wanted, load, manifest)
                     return changes.report(generation, version, superseded=held)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "FROZEN",
     "allocated",
     "carry_over",
     "demand_space",
