@@ -59,6 +59,7 @@ def raw_documents(
             read(SourceSettings),
             cache=warehouse.deployment.home.cache / "collection",
             confirm_vanished=config.confirm_vanished,
+            forget_empty=bool(config.locations),
             tell=context.log.info,
         )
     _tell(context, report)

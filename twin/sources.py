@@ -57,7 +57,12 @@ def known(config: Path, warehouse: Warehouse) -> list[Source]:
     """Every source of this twin, each once; the configuration file's word on the author wins."""
     remembered = warehouse.sources()
     named = _configured(config, {source.location: source.kind for source in remembered})
-    return list({source.id: source for source in [*remembered, *named]}.values())
+    ids, places = {source.id for source in named}, {source.location for source in named}
+    doubtful = [source.id for source in remembered if source.location in places and source.id not in ids]
+    # What was not there yet when it was first looked at may have turned out to be of another kind
+    mistaken = set(doubtful) - warehouse.held(doubtful).keys()
+    kept = (source for source in [*remembered, *named] if source.id not in mistaken)
+    return list({source.id: source for source in kept}.values())
 
 
 def at(locations: Iterable[str], author: str | None, config: Path, warehouse: Warehouse) -> list[Source]:

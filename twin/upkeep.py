@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twin.collection import Session
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["bring_in", "by_place", "spoken"]
 
 TELL_SECONDS = 5.0
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +38,13 @@ def bring_in(
     *,
     cache: Path | None = None,
     confirm_vanished: bool = False,
+    forget_empty: bool = True,
     tell: Callable[[str], None] = logger.info,
 ) -> IngestReport:
     """Looks at every source, and stores what is new, changed or gone. Call it while holding the collecting lock.
 
-    The sources are remembered before their documents, so that no document is ever without its source. One that was not
-    known before and gives nothing is forgotten again: its location is more likely a mistake.
+    The sources are remembered before their documents, so that no document is ever without its source. Those that were
+    looked at longest ago come first.
 
     Args:
         sources: What to look at.
@@ -49,12 +52,17 @@ def bring_in(
         settings: What may be collected and how.
         cache: A folder for what the next run can use again, such as clones.
         confirm_vanished: Believe it when most of a source is gone.
+        forget_empty: Forget again a source that was not known before and gives nothing, as its location is more likely
+            a mistake. For what a person names at once; what a configuration file names keeps its problems on record.
         tell: Told how far it is, every few seconds.
 
     Raises:
         WarehouseUnavailable: MongoDB does not answer; the same call goes on from there.
     """
-    sources = list({source.id: source for source in sources}.values())
+    looks = warehouse.last_looks()
+    # What waited longest comes first: there may be more sources than one run's budget
+    waited = sorted(sources, key=lambda source: looks[source.id].at if source.id in looks else NEVER)
+    sources = list({source.id: source for source in waited}.values())
     remembered = {source.id for source in warehouse.sources()}
     warehouse.add_sources(sources)
     with warehouse.run(sources, confirm_vanished=confirm_vanished) as run:
@@ -71,8 +79,10 @@ def bring_in(
                 on_progress=_Teller(tell, len(sources)),
             )
         run.counts = report.counts
-        new = {source.source.id for source in report.sources if source.source.id not in remembered and not source.held}
-        warehouse.forget_sources(new - warehouse.held(new).keys())
+        if forget_empty:
+            new = {each.source.id for each in report.sources if each.source.id not in remembered and not each.held}
+            looked_at = new & warehouse.last_looks().keys()  # not those that were put off
+            warehouse.forget_sources(looked_at - warehouse.held(looked_at).keys())
     return report
 
 

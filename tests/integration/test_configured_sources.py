@@ -42,3 +42,13 @@ def test_one_bad_place_in_the_file_costs_the_others_nothing(warehouse: Warehouse
     assert [problem.url for problem in report.problems if "http or https" in (problem.reason or "")] == [
         "ftp://example.com/x"
     ]
+
+
+def test_what_was_not_there_at_first_is_one_source_once_it_is(warehouse: Warehouse, tmp_path: Path) -> None:
+    file = tmp_path / "twin.yaml"
+    file.write_text("authors: [{name: Ada, sources: [work]}]")
+    upkeep.bring_in(sources.known(file, warehouse), warehouse, read(SourceSettings), forget_empty=False)
+    assert [problem.url for problem in warehouse.problems()] == [str(tmp_path / "work")]
+    (tmp_path / "work" / ".git").mkdir(parents=True)
+    (tmp_path / "work" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    assert [source.kind for source in sources.known(file, warehouse)] == ["repository"]

@@ -462,6 +462,30 @@ def test_a_run_that_was_cut_off_is_gone_on_with_and_asks_nothing_twice(
     assert len(site.asked) == 20, "a run that ended is begun afresh"
 
 
+def test_more_sources_than_a_runs_budget_are_read_in_several_runs(
+    warehouse: Warehouse, site: Site, settings: SourceSettings
+) -> None:
+    sources = [site.source("a", f"/page-{number}") for number in range(7)]
+    for number in range(7):
+        site.write("a", f"/page-{number}", f"{WORDS} {number}")
+    small = settings.model_copy(update={"run_requests": 4})  # robots.txt and three pages
+    first = upkeep.bring_in(sources, warehouse, small)
+    assert counted(first) == {"added": 3, "failed": 4}
+    assert all("budget" in (problem.reason or "") for problem in first.problems)
+    assert len(warehouse.sources()) == 7, "those that were put off are not forgotten"
+    for _ in range(2):
+        upkeep.bring_in(sources, warehouse, small)
+    assert warehouse.document_count() == 7
+
+
+def test_a_new_source_that_fails_keeps_its_problem_on_record_where_it_is_not_to_be_forgotten(
+    warehouse: Warehouse, site: Site, settings: SourceSettings
+) -> None:
+    site.pages["a/down"] = (503, "")
+    upkeep.bring_in([site.source("a", "/down")], warehouse, settings, forget_empty=False)
+    assert [problem.url for problem in warehouse.problems()] == [site.source("a", "/down").location]
+
+
 def test_a_run_over_other_sources_or_long_after_is_begun_afresh(warehouse: Warehouse) -> None:
     one, two = a_source("https://a.example", "article"), a_source("https://b.example", "article")
     with pytest.raises(ZeroDivisionError), warehouse.run([one]):

@@ -29,6 +29,8 @@ class Ended(NamedTuple):
     """What ended it before it was read whole."""
     repeated: bool = False
     """It was looked at in the run that was cut off and that this one goes on with, so it was not asked again."""
+    put_off: bool = False
+    """It was not looked at, as the run's budget was used up before its turn came."""
 
 
 class Idle(NamedTuple):

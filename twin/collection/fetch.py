@@ -95,6 +95,14 @@ class Fetcher:
             return None
         return self._loop.run(self._get(url, tuple(accept), visit))
 
+    def check_budget(self) -> None:
+        """Whether anything may still be asked in this run.
+
+        Raises:
+            SourceFailed: The run's budget is used up.
+        """
+        self._asker.budget.check()
+
     def close(self) -> None:
         """Ends what still runs and closes the connections."""
         self._loop.close(self._asker.close())

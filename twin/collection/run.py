@@ -170,6 +170,11 @@ def _read(source: Source, session: Session, channel: _Channel) -> Ended:
     """Puts what a source gives into the channel, and returns how it ended."""
     complete = False
     try:
+        if host_of(source.location):
+            session.check_budget()
+    except SourceFailed as error:
+        return Ended(source, complete, error, put_off=True)
+    try:
         collector = collector_of(source.kind)
         complete = collector.complete
         items = collector.collect(source, session)

@@ -82,6 +82,15 @@ class Session:
                 self._fetcher = Fetcher(self.settings, is_fresh=self.is_fresh)
             return self._fetcher
 
+    def check_budget(self) -> None:
+        """Whether the run may still ask servers.
+
+        Raises:
+            SourceFailed: Its budget is used up.
+        """
+        if self._fetcher is not None:
+            self._fetcher.check_budget()
+
     @property
     def browser(self) -> Browser | None:
         """For pages that are made by JavaScript; None where the settings want none. Started when it is first used."""

@@ -170,7 +170,7 @@ class Ingest:
 
     def _arrive_end(self, ended: Ended) -> None:
         look, error = self._look(ended.source), ended.error
-        look.complete, look.repeated = ended.complete, ended.repeated
+        look.complete, look.repeated, look.put_off = ended.complete, ended.repeated, ended.put_off
         look.untouched = look.untouched or ended.repeated
         if error is not None:
             look.error = storable_text(error.message)

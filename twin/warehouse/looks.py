@@ -41,6 +41,8 @@ class Look:
         """It said itself that nothing has changed."""
         self.repeated = False
         """It was looked at in the run that this one goes on with."""
+        self.put_off = False
+        """It was not looked at, and is among the first of the next run."""
         self.has_unfit = False
         """It showed something that cannot be stored."""
         self.error: str | None = None
@@ -105,7 +107,7 @@ def write(database: Database[dict[str, Any]], ended: Sequence[Look], tally: Tall
             },
         )
         for look in ended
-        if not look.repeated
+        if not look.repeated and not look.put_off
     ]
     if writes:
         database["sources"].bulk_write(writes, ordered=False)
