@@ -16,7 +16,7 @@ from twin.deployment import Deployment
 from twin.evaluation.history import LEAST_QUESTIONS, history
 from twin.features import pipeline
 from twin.home import Home
-from twin.records import Chunk, EmbeddedChunk, InstructSample, chunk_id, content_hash, document_id
+from twin.records import Chunk, InstructSample, chunk_id, content_hash, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,22 +52,7 @@ def publish(deployment: Deployment, chunks: Iterable[Chunk]) -> None:
     store, embedder = deployment.artifacts, deployment.embedder
     store.dataset("chunks", Chunk).sync(inputs, lambda keys: ((key, [by_document[key]]) for key in keys))
 
-    def embedded(keys: Iterable[str]) -> Iterable[tuple[str, list[EmbeddedChunk]]]:
-        for key in keys:
-            text = by_document[key].embedding_text
-            yield (
-                key,
-                [
-                    EmbeddedChunk(
-                        chunk_id=by_document[key].id,
-                        document_id=key,
-                        text_hash=content_hash(text),
-                        vector=embedder.embed([text])[0].tolist(),
-                    )
-                ],
-            )
-
-    store.dataset("embeddings", EmbeddedChunk).sync(inputs, embedded)
+    pipeline.embed(store, embedder)
     pipeline.publish(store, deployment.vector_index, embedder)
 
 
