@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -11,10 +10,13 @@ import typer
 
 from llm_twin_dagster.cli.output import Json, explained, fail, out, print_json, print_table, quiet_line, step_line
 from llm_twin_dagster.stack import borrow
-from twin.errors import InputError
+from twin.errors import InputError, UnknownName
 from twin.home import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twin.records import Source
     from twin.warehouse import LastLook
 
 __all__ = ["app", "ingest"]
@@ -101,7 +103,7 @@ def problems(as_json: Json = False) -> None:
 @explained
 def remove(location: str) -> None:
     """Forget a source. Its documents are tombstoned, and leave the index with the next ingest."""
-    from twin import collection, sources
+    from twin import sources
     from twin.deployment import Deployment
     from twin.settings import HomeSettings, read
 
@@ -109,7 +111,7 @@ def remove(location: str) -> None:
     with borrow(home, ["mongod"], quiet_line):
         warehouse = Deployment(home).warehouse
         known = {source.location: source for source in warehouse.sources()}
-        source = known.get(location) or known.get(str(Path(location).resolve())) or collection.detect(location)
+        source = known.get(location) or _known_at(location, known)
         warehouse.remove_source(source.id)
     out.print(f"Removed {source.location}.", markup=False, soft_wrap=True)
     config = read(HomeSettings).config
@@ -171,6 +173,19 @@ def _with_standard_input(locations: list[str], home: Home, title: str | None) ->
     chunks = iter(lambda: sys.stdin.buffer.read(1 << 16), b"")
     kept = inbox.spool(chunks, home.inbox, title=title, max_bytes=read(SourceSettings).max_bytes)
     return [str(kept) if location == "-" else location for location in locations]
+
+
+def _known_at(location: str, known: Mapping[str, Source]) -> Source:
+    """The known source that a person means by a path, or by another spelling of a URL."""
+    from twin import collection
+    from twin.collection.collectors.folder import as_path
+
+    if source := known.get(str(as_path(location))):
+        return source
+    try:
+        return known[collection.detect(location).location]
+    except (InputError, KeyError):
+        raise UnknownName(f"There is no source {location!r}. `llm-twin sources list` shows them.") from None
 
 
 def _told(look: LastLook | None) -> tuple[str, str]:

@@ -79,3 +79,15 @@ def test_what_cannot_be_read_ends_with_its_reason_and_is_not_remembered(
     code, said, _ = ingest(str(notes), str(empty), "--author", "Ada")
     assert (code, counts(said)) == (0, [1, 0, 0, 0, 0, 1])
     assert [source.location for source in warehouse.sources()] == [str(notes)]
+
+
+def test_removing_what_is_no_source_says_so_and_removes_nothing(warehouse: Warehouse, notes: Path) -> None:
+    source = Source(kind="folder", location=str(notes), author="Ada")
+    warehouse.add_source(source)
+    for location in ("nonsense", "https://a.example/x", "a" * 5_000):
+        result = CliRunner().invoke(app, ["sources", "remove", location])
+        assert result.exit_code == 1
+        assert "There is no source" in result.stderr
+    assert warehouse.sources() == [source]
+    result = CliRunner().invoke(app, ["sources", "remove", f"{notes}/../{notes.name}"])
+    assert (result.exit_code, warehouse.sources()) == (0, [])
