@@ -26,7 +26,7 @@ from twin.settings import SourceSettings, read
 from twin.warehouse import Warehouse, mongod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ROUNDS = 5
 DOCS = Path(__file__).parents[1] / "docs"
@@ -102,7 +102,7 @@ def _refresh_seconds(uri: str, database: str, source: Source, documents: list[Do
         return time.process_time() - start, time.perf_counter() - clock
 
 
-def _best(step: Callable[[Document], object], documents: list[Document]) -> float:
+def _best(step: Callable[[Document], object], documents: Sequence[Document]) -> float:
     def once() -> float:
         start = time.process_time()
         for document in documents:

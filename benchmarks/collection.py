@@ -5,8 +5,8 @@
 A thousand articles of 10 kB lie on twenty hosts of this machine, served by another process. The first run brings them
 in, the second finds nothing changed, and so does a third without the pauses that politeness asks for: what is left is
 the platform's own. Beside them, in the same process: the same URLs fetched one after another by bare httpx, and the
-extraction of the same pages without any network or database, which is the work itself. Then a hundred thousand small documents are compared with
-what is held: time, and what the memory grows by from a tenth of them.
+extraction of the same pages without any network or database, which is the work itself. Then a hundred thousand small
+documents are compared with what is held: time, and what the memory grows by from a tenth of them.
 """
 
 from __future__ import annotations

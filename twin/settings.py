@@ -99,7 +99,7 @@ class EmbeddingSettings(_Settings):
     runtime: Literal["auto", "onnx", "torch", "sentence-transformers"] = Field(
         "auto", validation_alias="EMBEDDING_RUNTIME"
     )
-    """What computes the vectors: ONNX Runtime for BERT models, else sentence-transformers. Their vectors are the same."""
+    """What computes the vectors: ONNX Runtime for BERT models, else sentence-transformers. The vectors are the same."""
     precision: Literal["auto", "int8", "fp32"] = Field("auto", validation_alias="EMBEDDING_PRECISION")
     """Of ONNX Runtime: 8 bits where the processor has instructions for them, at a cosine of 0.998 to float32."""
     cache_mb: int = Field(512, validation_alias="EMBEDDING_CACHE_MB", ge=0)

@@ -13,7 +13,7 @@ from contest import DEPTH, Row, serve
 from twin.artifacts import ArtifactStore
 from twin.cleaning import refresh
 from twin.features import embedding, pipeline
-from twin.features.index import base, open_index
+from twin.features.index import open_index, points
 from twin.rag.retrieval import Retriever
 from twin.records import Chunk, Document, Source, document_id
 from twin.settings import EmbeddingSettings, QdrantSettings, read
@@ -76,7 +76,7 @@ class LlmTwinStack:
             (_hybrid_request(question, vector))
             for question, vector in zip(questions, self._vectors(questions), strict=True)
         ]
-        shard = self._index._reader().shard
+        shard = self._index._live.get().shard  # the engine alone, without this project's code around it
         return _milliseconds(shard.query, requests)
 
     def _vectors(self, questions: list[str]) -> list[Any]:
@@ -97,12 +97,12 @@ def _document(row: Row) -> Document:
 def _hybrid_request(question: str, vector: Any) -> Any:
     from qdrant_edge import Fusion, Prefetch, Query, QueryRequest
 
-    rankings = [Query.Nearest(vector.tolist(), using=base.DENSE)]
-    words = base.bm25().embed_query(question)
+    rankings = [Query.Nearest(vector.tolist(), using=points.DENSE)]
+    words = points.bm25().embed_query(question)
     if words.indices:
-        rankings.append(Query.Nearest(words, using=base.SPARSE))
-    prefetches = [Prefetch(limit=base.candidates(DEPTH), query=ranking) for ranking in rankings]
-    fusion: Any = Fusion.Rrf(k=base.RRF_K)
+        rankings.append(Query.Nearest(words, using=points.SPARSE))
+    prefetches = [Prefetch(limit=points.candidates(DEPTH), query=ranking) for ranking in rankings]
+    fusion: Any = Fusion.Rrf(k=points.RRF_K)
     return QueryRequest(limit=DEPTH, query=fusion, prefetches=prefetches, with_payload=True)
 
 
