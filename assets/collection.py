@@ -125,15 +125,11 @@ def no_personal_data(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset=cleaned_documents, blocking=True)
 def documents_are_whole(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Every cleaned document has a title, an author, a location and text."""
-    offenders = [
-        document.url or document.id
-        for document in warehouse.client.cleaned()
-        if not (document.title.strip() and document.author.strip() and document.url and document.content.strip())
-    ]
+    offenders = warehouse.client.incomplete(MAX_PROBLEMS)
     return dg.AssetCheckResult(
         passed=not offenders,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"offenders": dg.MetadataValue.json(offenders[:50])},
+        metadata={"offenders": dg.MetadataValue.json(offenders)},
     )
 
 

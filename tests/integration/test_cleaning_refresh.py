@@ -210,4 +210,18 @@ def test_what_is_left_in_a_cleaned_document_is_told_by_kind(warehouse: Warehouse
     clean = cleaning.clean(a_document("https://a.example.org/1", "Text."))
     leaky = msgspec.structs.replace(clean, id="2", url="https://a.example.org/2", content="Write to ada@lovelace.org.")
     warehouse.write_cleaned([(clean, "input"), (leaky, "input")])
-    assert list(refresh.leaks(warehouse)) == [("https://a.example.org/2", ["EMAIL"])]
+    for _ in range(2):
+        assert list(refresh.leaks(warehouse)) == [("https://a.example.org/2", ["EMAIL"])]
+    assert [[one.id for one in page] for page in warehouse.uninspected()] == [["2"]]
+    warehouse.write_cleaned([(msgspec.structs.replace(leaky, content="Write to nobody."), "input")])
+    assert list(refresh.leaks(warehouse)) == []
+    assert list(warehouse.uninspected()) == []
+
+
+def test_documents_that_lack_something_are_told(warehouse: Warehouse) -> None:
+    whole = cleaning.clean(a_document("https://a.example.org/1", "Text."))
+    empty = msgspec.structs.replace(whole, id="2", url="https://a.example.org/2", content=" ")
+    nameless = msgspec.structs.replace(whole, id="3", url="https://a.example.org/3", author="")
+    warehouse.write_cleaned([(whole, "input"), (empty, "input"), (nameless, "input")])
+    assert warehouse.incomplete(9) == [empty.url, nameless.url]
+    assert warehouse.incomplete(1) == [empty.url]

@@ -103,11 +103,19 @@ def differences(wanted: Iterable[tuple[str, str]], held: Iterable[tuple[str, str
 
 
 def leaks(warehouse: Warehouse) -> Iterator[tuple[str, Sequence[str]]]:
-    """The URLs of canonical documents in which something recognisable is left, with its kinds; never the values."""
-    for document in warehouse.cleaned():
-        kinds = {finding.kind for finding in cleaning.find_personal_data(f"{document.title}\n{document.content}")}
-        if kinds:
-            yield document.url, sorted(kinds)
+    """The URLs of canonical documents in which something recognisable is left, with its kinds; never the values.
+
+    A document that has passed is not looked at again until it is written again.
+    """
+    for page in warehouse.uninspected():
+        passed = []
+        for document in page:
+            kinds = {finding.kind for finding in cleaning.find_personal_data(f"{document.title}\n{document.content}")}
+            if kinds:
+                yield document.url, sorted(kinds)
+            else:
+                passed.append(document.id)
+        warehouse.mark_inspected(passed)
 
 
 def _clean(warehouse: Warehouse, sources: dict[str, str]) -> Counter[str]:

@@ -83,6 +83,8 @@ class Base:
             cleaned.create_index([("canonical", 1), ("_id", 1), ("hash", 1), ("input", 1)])
             cleaned.create_index([("text_hash", 1), ("seniority", 1), ("_id", 1)])
             cleaned.create_index([("bands", 1)], sparse=True)
+            cleaned.create_index([("canonical", 1), ("inspected", 1), ("_id", 1), ("hash", 1)])
+            cleaned.create_index([("whole", 1), ("_id", 1)], partialFilterExpression={"whole": False})
             cleaned.create_index(
                 [("unlinked", 1), ("seniority", 1), ("_id", 1)], partialFilterExpression={"unlinked": True}
             )

@@ -64,8 +64,28 @@ class CleanedDocuments(Copies):
         """The canonical cleaned documents in the order of their ids, or those with these ids, copies among them."""
         return self._read("cleaned_documents", CANONICAL if ids is None else {}, ids, CleanedDocument)
 
+    def uninspected(self) -> Iterator[list[CleanedDocument]]:
+        """The canonical cleaned documents that no check has passed since they were written, a page at a time."""
+        for page in pages(self._pairs("cleaned_documents", {**CANONICAL, "inspected": None}, "hash")):
+            yield list(self.cleaned([key for key, _ in page]))
+
+    def mark_inspected(self, ids: Collection[str]) -> None:
+        """Notes that a check has passed documents; writing one again takes that back."""
+        with self._connection.reaching():
+            self._database["cleaned_documents"].update_many(
+                {"_id": {"$in": sorted(ids)}}, {"$set": {"inspected": True}}
+            )
+
+    def incomplete(self, limit: int) -> list[str]:
+        """The URLs (or ids) of canonical cleaned documents that lack a title, an author, a location or text."""
+        with self._connection.reaching():
+            rows = self._database["cleaned_documents"].find({**CANONICAL, "whole": False}, {"url": 1})
+            return [row["url"] or row["_id"] for row in rows.sort("_id").limit(limit)]
+
 
 def _cleaned_row(document: CleanedDocument, cleaned_from: str) -> dict[str, Any]:
     canonical = document.duplicate_of is None
-    fields = {"hash": document.hash, "input": cleaned_from, "canonical": canonical}
+    told = (document.title, document.author, document.url, document.content)
+    whole = all(text.strip() for text in told)
+    fields = {"hash": document.hash, "input": cleaned_from, "canonical": canonical, "whole": whole}
     return {**to_row(document), **fields, **sketch_fields(document)}
