@@ -57,6 +57,9 @@ class HaystackStack:
         answer = self._asking.run({"embedder": {"text": question}})
         return [document.meta["source_id"] for document in answer["retriever"]["documents"]]
 
+    def forget(self) -> None:
+        """It remembers no questions."""
+
     def close(self) -> None:
         """The store writes as it goes."""
 

@@ -60,6 +60,9 @@ class LangChainStack:
     def search(self, question: str) -> list[str]:
         return [document.metadata["source"] for document in self._retriever.invoke(question)]
 
+    def forget(self) -> None:
+        """It remembers no questions."""
+
     def close(self) -> None:
         """Everything is dumped after each ingest."""
 

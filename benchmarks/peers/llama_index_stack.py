@@ -58,6 +58,9 @@ class LlamaIndexStack:
     def search(self, question: str) -> list[str]:
         return [found.node.ref_doc_id for found in self._retriever.retrieve(question)]
 
+    def forget(self) -> None:
+        """It remembers no questions."""
+
     def close(self) -> None:
         """Everything is persisted after each ingest."""
 

@@ -56,6 +56,10 @@ class LlmTwinStack:
     def search(self, question: str) -> list[str]:
         return [passage.document_id for passage in self._retriever.search(question, DEPTH)]
 
+    def forget(self) -> None:
+        if "_embedder" in self.__dict__:
+            self._embedder._known_questions.clear()
+
     def close(self) -> None:
         self._opened.close()
 
