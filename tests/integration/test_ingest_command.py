@@ -91,3 +91,26 @@ def test_removing_what_is_no_source_says_so_and_removes_nothing(warehouse: Wareh
     assert warehouse.sources() == [source]
     result = CliRunner().invoke(app, ["sources", "remove", f"{notes}/../{notes.name}"])
     assert (result.exit_code, warehouse.sources()) == (0, [])
+
+
+def test_sources_tell_their_documents_their_last_look_and_what_they_could_not_give(
+    warehouse: Warehouse, notes: Path
+) -> None:
+    (notes / "empty.md").touch()
+    ingest(str(notes), "--author", "Ada")
+    (listed,) = told("list")
+    assert (listed["documents"], listed["last_look"]["counts"]["refused"]) == (1, 1)
+    (problem,) = told("problems")
+    assert (problem["source"], problem["state"], "empty" in problem["reason"]) == (str(notes), "refused", True)
+    for verb, words in (("list", "1 added, 1 refused"), ("problems", "empty.md")):
+        shown = CliRunner().invoke(app, ["sources", verb], env={"COLUMNS": "300"}).stdout
+        assert words in shown
+    (notes / "empty.md").unlink()
+    ingest()
+    assert told("problems") == []
+    assert "Nothing was refused" in CliRunner().invoke(app, ["sources", "problems"]).stdout
+    assert warehouse.document_count() == 1
+
+
+def told(verb: str) -> list[dict[str, Any]]:
+    return json.loads(CliRunner().invoke(app, ["sources", verb, "--json"]).stdout)

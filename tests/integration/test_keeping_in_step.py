@@ -393,7 +393,7 @@ def test_reports_keep_a_bounded_number_of_outcomes_and_exact_counts(
 
 
 def test_web_pages_and_folders_are_kept_in_step_in_one_run(
-    warehouse: Warehouse, site: Site, settings: SourceSettings, tmp_path: Path
+    warehouse: Warehouse, site: Site, settings: SourceSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = [(host, f"/{number}") for host in ("a", "b", "c") for number in range(4)]
     for host, path in places:
@@ -406,7 +406,10 @@ def test_web_pages_and_folders_are_kept_in_step_in_one_run(
     site.write("b", "/1", "", status=410)
     site.write("c", "/2", "", status=500)
     (tmp_path / "other.md").write_text(f"# Other\n\nEdited. {WORDS}")
-    second = upkeep.bring_in(todo, warehouse, settings)
+    monkeypatch.setattr(upkeep, "TELL_SECONDS", 0.0)
+    told: list[str] = []
+    second = upkeep.bring_in(todo, warehouse, settings, tell=told.append)
+    assert told[-1] == "13 of 13 sources: 2 changed, 10 unchanged, 1 failed", "removals come at the end of a run"
     assert counted(second) == {"changed": 2, "removed": 1, "unchanged": 10, "failed": 1}
     places_told = upkeep.by_place(second)
     assert {(place["kind"], str(place["place"]).split(":")[0], place["changed"]) for place in places_told} == {
