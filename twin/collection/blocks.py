@@ -39,6 +39,13 @@ CODE_LANGUAGE = re.compile(
 NO_LANGUAGE = frozenset({"text", "plaintext", "plain", "none", "notranslate", "default", "code", "highlight", "source"})
 LINE_NUMBERS = re.compile(r"\b(?:gutter|lineno|line-?numbers?(?:-rows)?|rouge-gutter|linenodiv|hljs-ln-numbers)\b")
 MAX_COLUMNS = 100
+MAX_SPAN = 12
+TAG = re.compile(r"<[A-Za-z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+)*+(?:>|\Z)")
+ATTRIBUTE = re.compile(r"[\s\"'/][^\s\"'<>/=]")
+LONG_TAG = 50_000
+LONG_PAGE = 200_000
+MAX_ATTRIBUTES = 2_000
+"""The time to parse an element grows with the square of its attributes; shorter pages cannot have too many."""
 
 
 class Block(msgspec.Struct):
@@ -65,12 +72,18 @@ def parse(html: str) -> HtmlElement | None:
     from lxml import etree  # ty: ignore[missing-module-member]
     from lxml.html import HTMLParser, document_fromstring
 
+    if len(html) > LONG_PAGE and any(_is_overloaded(tag[0]) for tag in TAG.finditer(html)):
+        return None
     # As bytes: lxml refuses text that also declares an encoding
     parser = HTMLParser(encoding="utf-8", huge_tree=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
         return document_fromstring(html.encode("utf-8", "replace"), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
         return None
+
+
+def _is_overloaded(tag: str) -> bool:
+    return len(tag) > LONG_TAG and len(ATTRIBUTE.findall(tag)) > MAX_ATTRIBUTES
 
 
 def read(element: HtmlElement, base: str | None = None) -> Block:
@@ -199,7 +212,7 @@ class _Reader:
         for cell in cells:
             text = " ".join(inline.markdown(cell, self._base, whole=True).split()).replace("|", "\\|")
             found.append(_leaf("cell", text, in_frame, level=int(cell.tag == "th")))
-            found += [Block(kind="cell") for _ in range(min(_number(cell.get("colspan")), MAX_COLUMNS) - 1)]
+            found += [Block(kind="cell") for _ in range(min(_number(cell.get("colspan")), MAX_SPAN) - 1)]
         return Block(kind="row", children=found[:MAX_COLUMNS], in_frame=in_frame)
 
 

@@ -18,6 +18,16 @@ __all__ = ["MAX_ENTRIES", "Entry", "Feed", "parse"]
 
 MAX_ENTRIES = 5_000
 """Of one page of a feed; what comes after them is not read."""
+MAX_ELEMENTS = 100_000
+MAX_ATTRIBUTES = 200
+"""feedparser takes seconds for the first and is quadratic in the second."""
+MAX_CHARS: dict[str, int | None] = {
+    "author": 300, "creator": 300, "contributor": 300, "managingeditor": 300, "webmaster": 300, "publisher": 300,
+    "name": 300, "email": 300, "owner": 300,
+    "content": None, "description": None, "summary": None, "encoded": None, "body": None, "xhtml": None,
+}  # fmt: skip
+"""What of a text is read, by element; feedparser looks for addresses in names by patterns that are quadratic."""
+MAX_OTHER_CHARS = 5_000
 ROOTS = frozenset({"rss", "rdf", "feed", "channel"})
 ITEMS = frozenset({"item", "entry"})
 FEED_LINK = re.compile(
@@ -61,7 +71,19 @@ def _no_feed(data: bytes) -> str:
 
 def _cut(xml: safexml.SafeXml) -> list[Flaw]:
     """Takes away what is half or too much, and says so."""
-    items = [element for element in xml.root.iter() if safexml.local_name(element) in ITEMS]
+    items = []
+    for count, element in enumerate(xml.root.iter(), 1):
+        if count > MAX_ELEMENTS or len(element.attrib) > MAX_ATTRIBUTES:
+            raise SourceFailed(
+                f"it is no feed that a person wrote: at most {MAX_ELEMENTS:,} elements are read, and {MAX_ATTRIBUTES} "
+                "attributes of one"
+            )
+        name = safexml.local_name(element)
+        limit = MAX_CHARS.get(name, MAX_OTHER_CHARS)
+        if element.text and limit is not None and len(element.text) > limit:
+            element.text = element.text[:limit]
+        if name in ITEMS:
+            items.append(element)
     flaws = []
     if not xml.whole:
         flaws.append(Flaw(reason="it breaks off or is broken: entries after that are missing"))

@@ -14,6 +14,9 @@ LOOKS_LIKE_STRUCTURE = re.compile(r"(#{1,6}|>|[-+]|\d{1,9}[.)])(?=\s)")
 """What would make a heading, a quote or a list of a paragraph's beginning."""
 
 
+MANY_BACKTICKS = 20
+
+
 def markdown(block: Block) -> str:
     """The markdown of a block and of what is in it and kept, blocks apart by a blank line."""
     return "\n\n".join(_pieces(block))
@@ -21,8 +24,9 @@ def markdown(block: Block) -> str:
 
 def fenced(code: str, language: str) -> str:
     """A fenced markdown code block, with a fence that nothing in the code closes."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
-    fence = "`" * (longest + 1)
+    mark = "~" if code.count("`" * MANY_BACKTICKS) else "`"
+    longest = max((len(run) for run in re.findall(mark + "{3,}", code)), default=2)
+    fence = mark * (longest + 1)
     return f"{fence}{language}\n{code}\n{fence}"
 
 

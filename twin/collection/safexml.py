@@ -24,10 +24,13 @@ DECLARED_ENCODING = re.compile(rb"<\?xml[^>]{0,100}encoding\s{0,9}=\s{0,9}[\"'](
 DECLARATION = re.compile(r"^<\?xml[^>]{0,300}\?>")
 NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 CDATA = re.compile(r"(<!\[CDATA\[.*?(?:\]\]>|\Z))", re.DOTALL)
-LOOSE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)(?:(\w{1,31};))?")
+NAMED_ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z]\w{1,30});")
+LOOSE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 ENTITY = "<!ENTITY"
 EXPLOSIVE = "it declares XML entities, which can be made to explode or to read files: no feed or sitemap needs any"
 PREFIX = re.compile(r"<([A-Za-z_][\w.-]{0,60}):[A-Za-z_]|\s([A-Za-z_][\w.-]{0,60}):[A-Za-z_][\w.-]{0,60}\s?=")
+DECLARED_PREFIX = re.compile(r"\sxmlns:([A-Za-z_][\w.-]{0,60})\s?=")
+MAX_PREFIXES = 100
 ROOT = re.compile(r"<([A-Za-z_][\w.:-]{0,100})")
 NAMESPACES = {
     "content": "http://purl.org/rss/1.0/modules/content/",
@@ -118,23 +121,22 @@ def _repaired(xml: str) -> str:
     """Repairs what a strict reader stumbles on and a browser does not: HTML's entities, bare ampersands, prefixes that
     nothing declares."""
     parts = CDATA.split(xml)
-    parts[::2] = [LOOSE_AMPERSAND.sub(_ampersand, part) for part in parts[::2]]
+    parts[::2] = [LOOSE_AMPERSAND.sub("&amp;", NAMED_ENTITY.sub(_character, part)) for part in parts[::2]]
     return _with_namespaces("".join(parts), parts[::2])
 
 
-def _ampersand(found: re.Match[str]) -> str:
-    name = found[1]
-    character = html5.get(name) if name else None
-    if character is None:
-        return f"&amp;{name};" if name else "&amp;"
-    return character.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _character(found: re.Match[str]) -> str:
+    """What HTML calls by this name, where XML does not."""
+    character = html5.get(f"{found[1]};", found[0])
+    return character.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _with_namespaces(xml: str, outside_cdata: list[str]) -> str:
     used = {found[1] or found[2] for part in outside_cdata for found in PREFIX.finditer(part)}
-    missing = sorted(name for name in used - {"xml", "xmlns"} if f"xmlns:{name}" not in xml)
+    declared = {found[1] for part in outside_cdata for found in DECLARED_PREFIX.finditer(part)}
+    missing = sorted(used - declared - {"xml", "xmlns"})[:MAX_PREFIXES]
     root = ROOT.search(xml)
     if not missing or root is None:
         return xml
-    declared = "".join(f' xmlns:{name}="{NAMESPACES.get(name, f"urn:undeclared:{name}")}"' for name in missing[:100])
-    return f"{xml[: root.end()]}{declared}{xml[root.end() :]}"
+    added = "".join(f' xmlns:{name}="{NAMESPACES.get(name, f"urn:undeclared:{name}")}"' for name in missing)
+    return f"{xml[: root.end()]}{added}{xml[root.end() :]}"

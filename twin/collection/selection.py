@@ -58,6 +58,8 @@ def select(page: Block, careful: Iterable[str], generous: Callable[[], Iterable[
     strong = strong or [place for place, is_sure in enumerate(sure) if is_sure]
     first = _reach(strong[0], -1, leaves, words, possible) if strong else len(leaves)
     last = _reach(strong[-1], 1, leaves, words, possible) if strong else -1
+    while last + 1 < len(leaves) and strong and sure[last + 1] and _is_plain(leaves[last + 1]):
+        last += 1  # short items at the end
     for place, leaf in enumerate(leaves):
         if not first <= place <= last or (leaf.in_frame and leaf.linked > MOSTLY_LINKS):
             leaf.kept = False
@@ -65,7 +67,7 @@ def select(page: Block, careful: Iterable[str], generous: Callable[[], Iterable[
             believed = possible[place] or leaf.kind in PASSED_OVER
             beside = len(words[place]) < SHINGLE and any(sure[max(0, place - 1) : place + 2])
             believed = believed or (beside and told.mentions(words[place]))
-            leaf.kept = believed and not leaf.in_frame and leaf.linked <= MOSTLY_LINKS
+            leaf.kept = believed and _is_plain(leaf)
     _settle(page)
 
 
@@ -109,19 +111,23 @@ class _Told:
 
     def mentions(self, words: list[str]) -> bool:
         """Whether a few words are anywhere in it, one after the other."""
-        return bool(words) and tuple(words) in self._grams[len(words)]
+        return bool(words) and hash(tuple(words)) in self._grams[len(words)]
 
     @cached_property
-    def _grams(self) -> dict[int, set[tuple[str, ...]]]:
+    def _grams(self) -> dict[int, set[int]]:
         return {size: _shingles(self._words, size) for size in range(1, SHINGLE)}
 
 
+def _is_plain(leaf: Block) -> bool:
+    return not leaf.in_frame and leaf.linked <= MOSTLY_LINKS
+
+
 def _is_prose(leaf: Block, words: list[str]) -> bool:
-    return not leaf.in_frame and leaf.linked <= MOSTLY_LINKS and len(words) >= PROSE_WORDS
+    return _is_plain(leaf) and len(words) >= PROSE_WORDS
 
 
 def _is_strong(leaf: Block, words: list[str]) -> bool:
-    return not leaf.in_frame and leaf.linked <= MOSTLY_LINKS and (len(words) >= SHINGLE or leaf.kind == "heading")
+    return _is_plain(leaf) and (len(words) >= SHINGLE or leaf.kind == "heading")
 
 
 def _is_enough(leaves: list[Block], words: list[list[str]], found: list[bool]) -> bool:
@@ -158,5 +164,6 @@ def _words(text: str) -> list[str]:
     return WORDS.findall(LINK.sub(r"\1", text).lower())
 
 
-def _shingles(words: list[str], size: int) -> set[tuple[str, ...]]:
-    return {tuple(words[at : at + size]) for at in range(len(words) - size + 1)}
+def _shingles(words: list[str], size: int) -> set[int]:
+    """Hashes of each run of words, which take a third of the memory that the words would."""
+    return {hash(tuple(words[at : at + size])) for at in range(len(words) - size + 1)}

@@ -25,7 +25,30 @@ VERSION = "page 2"
 
 META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{2,40})", re.IGNORECASE)
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
-MAX_ELEMENTS = 200_000
+MAX_ELEMENTS = 100_000
+MAX_LINKS_IN_A_LINE = 5_000
+MAX_ATTRIBUTES = 500
+MANY_CHILDREN = 300
+FORMATTING = (
+    "span",
+    "b",
+    "i",
+    "em",
+    "strong",
+    "u",
+    "s",
+    "small",
+    "mark",
+    "font",
+    "code",
+    "tt",
+    "kbd",
+    "sub",
+    "sup",
+    "wbr",
+)
+NOT_A_LETTER = re.compile(r"[\W_]+")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 NO_ARTICLE = "nothing in it reads like an article: its text may be made by JavaScript"
 
 
@@ -99,9 +122,11 @@ def _parse(html: str) -> HtmlElement:
     if tree is None:
         raise SourceFailed("it is not readable as HTML")
     count = int(tree.xpath("count(//*)"))
-    if count > MAX_ELEMENTS:
+    links = tree.xpath(f"boolean(//a[{MAX_LINKS_IN_A_LINE}])")
+    if count > MAX_ELEMENTS or links or tree.xpath(f"boolean(//*[@*[{MAX_ATTRIBUTES}]])"):
         raise SourceFailed(
-            f"it is no page that a person wrote: it has {count:,} elements; at most {MAX_ELEMENTS:,} are read"
+            f"it is no page that a person wrote: it has {count:,} elements; at most {MAX_ELEMENTS:,} are read, "
+            f"{MAX_LINKS_IN_A_LINE:,} links in a line and {MAX_ATTRIBUTES} attributes of one element"
         )
     return tree
 
@@ -114,14 +139,39 @@ def _drop_permalinks(tree: HtmlElement) -> None:
 
 
 def _article(tree: HtmlElement, url: str | None) -> str:
-    careful = _text(tree, favor_precision=True)
     page = blocks.read(tree, _base(tree, url))
-    selection.select(page, careful.splitlines(), lambda: _text(tree, favor_recall=True).splitlines())
+    _simplify(tree)
+    careful = _text(tree, favor_precision=True)
+    selection.select(page, _lines(careful), lambda: _lines(_text(tree, favor_recall=True)))
     content = rendering.markdown(page)
-    if len(content) >= len(careful) / 2 and content:
+    if content and _letters(content) >= _letters(careful) / 2:
         return content
     # The text is not on the page but in its metadata, or stands there in a way that we do not read
     return _text(tree, favor_recall=True, output_format="markdown", include_formatting=True)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, and of a table its cells."""
+    return [part for line in text.splitlines() for part in line.split("|")]
+
+
+def _letters(text: str) -> int:
+    return len(NOT_A_LETTER.sub("", text))
+
+
+def _simplify(tree: HtmlElement) -> None:
+    """Takes the markup out of code and out of very long lines: only their words matter from here on, and trafilatura's
+    time grows with the square of the elements in one line."""
+    from lxml import etree  # ty: ignore[missing-module-member]
+
+    for code in list(tree.iter("pre")):
+        code.text = CONTROL.sub("", code.text_content())
+        del code[:]
+    for element in [one for one in tree.iter("*") if len(one) > MANY_CHILDREN]:
+        etree.strip_tags(element, *FORMATTING)
+        element.text = CONTROL.sub("", element.text or "")  # joins the pieces of text that were left
+        for child in element:
+            child.tail = CONTROL.sub("", child.tail or "")
 
 
 def _text(tree: HtmlElement, **options: object) -> str:
