@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,11 +63,23 @@ def reference(passages: list[str]) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the model as it is converted here."""
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the one conversion that is used here by default. Tests do not change it."""
     folder = tmp_path_factory.mktemp("converted")
     load(folder).warm_up()
     return folder
+
+
+@pytest.fixture(scope="module")
+def kept(converted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that tests share and add to, so that a conversion is made once."""
+    return shutil.copytree(converted, tmp_path_factory.mktemp("kept"), dirs_exist_ok=True)
+
+
+@pytest.fixture
+def own(converted: Path, tmp_path: Path) -> Path:
+    """A folder that a test may do anything to."""
+    return shutil.copytree(converted, tmp_path / "own")
 
 
 @pytest.mark.parametrize(
@@ -80,9 +93,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=["onnx int8", "onnx fp32", "torch", "as chosen here"],
 )
 def test_every_runtime_keeps_the_vectors_of_sentence_transformers(
-    changes: dict[str, str], passages: list[str], reference: np.ndarray
+    changes: dict[str, str], kept: Path, passages: list[str], reference: np.ndarray
 ):
-    vectors = load(changes=changes).embed(passages)
+    vectors = load(kept, changes).embed(passages)
     cosines = (vectors * reference).sum(axis=1)
     assert (vectors.shape, vectors.dtype) == ((len(passages), 384), np.float32)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(passages)), abs=1e-5)
@@ -92,10 +105,12 @@ def test_every_runtime_keeps_the_vectors_of_sentence_transformers(
         assert cosines.min() >= 0.9999, "in float32 only the order of additions differs"
 
 
-def test_an_index_built_by_one_runtime_can_be_searched_with_another(passages: list[str], reference: np.ndarray):
+def test_an_index_built_by_one_runtime_can_be_searched_with_another(
+    kept: Path, passages: list[str], reference: np.ndarray
+):
     """Questions embedded here find in float32 vectors what float32 questions find there."""
-    questions = load().embed([text[:100] for text in passages])
-    same = load(changes={"runtime": "torch"}).embed([text[:100] for text in passages])
+    questions = load(kept).embed([text[:100] for text in passages])
+    same = load(kept, {"precision": "fp32"}).embed([text[:100] for text in passages])
     ours, theirs = (vectors @ reference.T for vectors in (questions, same))
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.95
     assert np.abs(ours - theirs).max() < 0.08
@@ -118,13 +133,13 @@ def test_a_runtime_that_is_asked_for_by_name_does_not_give_way_to_another(monkey
         load(changes={"runtime": "onnx"}).warm_up()
 
 
-def test_the_converted_model_is_made_once(kept: Path):
-    files = {path: path.stat().st_mtime_ns for path in kept.iterdir()}
-    again = load(kept)
+def test_the_converted_model_is_made_once(own: Path):
+    files = {path: path.stat().st_mtime_ns for path in own.iterdir()}
+    again = load(own)
     again.warm_up()
     assert isinstance(again.encoder, RuntimeEncoder)
     assert len(files) == 2
-    assert files == {path: path.stat().st_mtime_ns for path in kept.iterdir()}
+    assert files == {path: path.stat().st_mtime_ns for path in own.iterdir()}
 
 
 def cut_short(path: Path) -> None:
@@ -146,12 +161,12 @@ def without_record(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_short, altered, gone, without_record])
-def test_a_damaged_converted_model_is_made_again(damage: Any, kept: Path, passages: list[str]):
-    before = load(kept).embed(passages[-4:])
-    (path,) = kept.glob("*.onnx")
+def test_a_damaged_converted_model_is_made_again(damage: Any, own: Path, passages: list[str]):
+    before = load(own).embed(passages[-4:])
+    (path,) = own.glob("*.onnx")
     whole = path.read_bytes()
     damage(path)
-    embedder = load(kept)
+    embedder = load(own)
     assert np.array_equal(embedder.embed(passages[-4:]), before)
     assert isinstance(embedder.encoder, RuntimeEncoder)
     assert path.read_bytes() == whole
@@ -163,24 +178,22 @@ def rewrite_record(path: Path, **changes: Any) -> None:
 
 
 def test_a_graph_that_onnx_runtime_cannot_load_leaves_torch(
-    kept: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, passages: list[str], reference: np.ndarray
+    own: Path, caplog: pytest.LogCaptureFixture, passages: list[str], reference: np.ndarray
 ):
-    for path in kept.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (path,) = tmp_path.glob("*.onnx")
+    (path,) = own.glob("*.onnx")
     path.write_bytes(b"no graph")
     rewrite_record(path, sha256=hashlib.sha256(b"no graph").hexdigest())
-    embedder = load(tmp_path)
+    embedder = load(own)
     assert (embedder.embed(passages[-4:]) * reference[-4:]).sum(axis=1).min() >= 0.9999
     assert isinstance(embedder.encoder, TorchEncoder)
     assert "cannot load the model" in caplog.text
 
 
 def test_eight_bits_that_change_the_vectors_too_much_are_not_used(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    kept: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(runtime, "LEAST_WORST", 0.9999)
-    embedder = load(tmp_path, {"precision": "int8"})
+    embedder = load(kept, {"precision": "int8"})
     with caplog.at_level(logging.WARNING):
         embedder.warm_up()
     assert embedder.encoder.description.endswith("fp32")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from twin.artifacts import ArtifactStore
 from twin.errors import ArtifactError
 from twin.parquet import from_table, to_table
-from twin.records import Chunk
+from twin.records import Chunk, EmbeddedChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +126,52 @@ def test_a_chunk_survives_the_way_through_parquet() -> None:
         id="e", document_id="d", revision=1, ordinal=1, text="", token_count=0, title="", url="", author=""
     )  # fmt: skip
     assert from_table(to_table([chunk, bare], Chunk), Chunk) == [chunk, bare]
+
+
+def test_shards_hold_whole_documents_and_together_every_row(tmp_path: Path) -> None:
+    upstream = Upstream({f"d{n}": f"text {n}" for n in range(40)})
+    dataset = ArtifactStore(str(tmp_path)).dataset("rows", Row)
+    dataset.sync(upstream.documents, upstream.derive)
+    shards = list(dataset.shards())
+    assert [row for shard in shards for row in shard] == list(dataset.rows())
+    documents = [{row.document_id for row in shard} for shard in shards]
+    assert sum(map(len, documents)) == len(set().union(*documents)) == 40
+    assert {row.document_id for shard in dataset.shards({"d3", "d9"}) for row in shard} == {"d3", "d9"}
+
+
+def test_rows_of_a_layout_that_cannot_be_read_any_more_are_derived_anew(tmp_path: Path) -> None:
+    class Before(msgspec.Struct, frozen=True, kw_only=True):
+        document_id: str
+        text: list[float]
+
+    store = ArtifactStore(str(tmp_path))
+    store.dataset("rows", Before).sync(
+        {"a": "1"}, lambda ids: [(key, [Before(document_id=key, text=[1.0])]) for key in ids]
+    )
+    dataset, upstream = store.dataset("rows", Row), Upstream({"a": "x y"})
+    assert list(dataset.rows()) == []
+    assert dataset.sync(upstream.documents, upstream.derive).added == 1
+    assert texts(dataset) == expected(upstream.documents)
+
+
+def test_a_field_with_a_default_may_join_a_record_without_deriving_its_rows_anew(tmp_path: Path) -> None:
+    class Before(msgspec.Struct, frozen=True, kw_only=True):
+        document_id: str
+
+    class After(msgspec.Struct, frozen=True, kw_only=True):
+        document_id: str
+        language: str | None = None
+
+    store = ArtifactStore(str(tmp_path))
+    store.dataset("rows", Before).sync({"a": "1"}, lambda ids: [(key, [Before(document_id=key)]) for key in ids])
+    assert list(store.dataset("rows", After).rows()) == [After(document_id="a")]
+
+
+def test_vectors_survive_the_way_through_parquet() -> None:
+    vector = np.array([0.6, -0.8, 1e-9], dtype="<f4")
+    row = EmbeddedChunk(chunk_id="c", document_id="d", text_hash="h", vector=vector.tobytes())
+    (read,) = from_table(to_table([row], EmbeddedChunk), EmbeddedChunk)
+    assert np.array_equal(read.array, vector)
 
 
 def test_a_stored_folder_comes_back_verified(tmp_path: Path) -> None:
