@@ -35,7 +35,7 @@ __all__ = [
     "stored_schema",
 ]
 
-VERSION = "2"
+VERSION = "3"
 """Changes when the same chunks would be stored differently; part of every stored schema."""
 
 
