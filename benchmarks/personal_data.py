@@ -3,8 +3,8 @@
     python benchmarks/personal_data.py [--misses] [FILE.jsonl | FOLDER]
 
 The labelled set is in support/labelled.py: templates of prose, logs, code and configuration, filled with values that
-are made up at run time. Half of it was written before the finders and used to improve them; the other half afterwards,
-and never. Beside ours: the detectors of detect-secrets, and presidio's pattern recognisers where presidio is installed
+are made up at run time. Half of it was written before the finders and used to improve them; the other half afterwards.
+Beside ours: the detectors of detect-secrets, and presidio's pattern recognisers where presidio is installed
 (`pip install presidio-analyzer`, no model). Speed is measured on the texts named, by default on this project's docs.
 """
 

@@ -76,7 +76,8 @@ def _clean_content(content: str, *, title: str, author: str) -> tuple[str, Count
     for _ in range(MAX_PASSES):
         normal = without_trackers(normalise(content))
         safe = redactor.redact(normal)
-        content = settle_blank_lines(without_boilerplate(safe, title=title, author=author))
-        if content == safe == normal:
+        bare = without_boilerplate(safe, title=title, author=author)
+        content = settle_blank_lines(bare)
+        if bare == safe == normal:
             break
     return content, redactor.counts

@@ -18,7 +18,7 @@ __all__ = ["detect_language"]
 
 SAMPLE_CHARS = 6_000
 """Of which the code is left out."""
-MAX_PROSE_CHARS = 500
+MAX_PROSE_CHARS = 300
 """More makes the answer later and hardly better."""
 MIN_WORDS = 20
 MIN_UNSPACED_CHARS = 10

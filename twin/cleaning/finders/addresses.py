@@ -44,7 +44,7 @@ PUBLIC_RESOLVERS = frozenset(
     {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
 )
 NETWORK_WORDS = re.compile(
-    r"\b(?:ip(?:v[46])?|addr(?:ess)?|host|server|client|from|peer|remote|port|ssh|ping|login|log|connect\w*|curl|get|post"
+    r"\b(?:ip(?:v[46])?|addr(?:ess)?|host|server|client|from|peer|remote|port|ssh|ping|forwarded|login|log|connect\w*|curl|get|post"
     r"|visitor|user)\b|://$|@$",
     re.IGNORECASE,
 )

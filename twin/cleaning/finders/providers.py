@@ -47,6 +47,8 @@ _PREFIXES = {prefix: re.compile(rest + r"(?![A-Za-z0-9_-])") for prefix, rest in
 LONG_WORD = re.compile(r"(?<!\S)\S{20,}")
 KEY_CHAR = re.compile(r"[A-Za-z0-9_-]")
 
+BOT_ADDRESS = "api.telegram.org/bot"
+"""In front of a key that is part of an address."""
 DETECTORS = (
     ("aws", "AWSKeyDetector", ("AKIA", "ASIA", "ABIA", "ACCA", "A3T"), "AWS_KEY"),
     ("azure_storage_key", "AzureStorageKeyDetector", ("AccountKey=",), "SECRET"),
@@ -99,7 +101,8 @@ def _detected(text: str, pattern: re.Pattern[str], kind: str) -> Iterator[Findin
         start, end = found.span()
         if found[0].startswith("AccountKey="):
             start += len("AccountKey=")
-        if stands_alone(text, start, end) and any(char.isdigit() for char in found[0]):
+        in_address = text.endswith(BOT_ADDRESS, 0, start)
+        if (in_address or stands_alone(text, start, end)) and any(char.isdigit() for char in found[0]):
             yield Finding(kind, start, end)
 
 

@@ -28,8 +28,16 @@ SECRET_NAME = re.compile(
     r"|(?P<password>passw(?:or)?d|passphrase|pwd|(?<![A-Za-z])pass))(?:[_-][a-z_-]{0,20})?[\"']?\]?[ \t]{0,3}[=:!]?$",
     re.IGNORECASE,
 )
+OPTION = re.compile(
+    r"--(?:api-key|secret(?:-key)?|token|(?P<password>passw(?:or)?d|pass))(?:=| {1,3})(?P<value>[^\s\"'`$<{(\[]{8,200})"
+)
+"""A secret that is given to a command."""
 IDENTIFIER = re.compile(r"_*[A-Za-z]+\d{0,3}(?:_[A-Za-z]*\d{0,3})+")
 """A name of a variable, with a number perhaps."""
+ABOUT_A_SECRET = re.compile(
+    r"[_-](?:type|name|ur[il]|path|file|count|limit|ttl|id)s?[\"']?\]?[ \t]{0,3}[=:!]?$", re.IGNORECASE
+)
+"""A name of what is no secret itself."""
 MAX_NAME_CHARS = 48
 MIN_SECRET_CHARS = 16
 """Passwords are shorter than other secrets: for them, eight characters are enough."""
@@ -74,7 +82,7 @@ def assigned_secrets(text: str) -> Iterator[Finding]:
     """Values that look random and are assigned to, or compared with, something that is named like a secret."""
     for found in ASSIGNED_VALUE.finditer(text):
         name = SECRET_NAME.search(text[max(0, found.start() - MAX_NAME_CHARS) : found.start()])
-        if not name:
+        if not name or ABOUT_A_SECRET.search(name[0]):
             continue
         start, end = found.span("value")
         quoted = text[start] in "\"'"
@@ -83,6 +91,9 @@ def assigned_secrets(text: str) -> Iterator[Finding]:
             continue
         if _is_secret(value, is_password=name["password"] is not None):
             yield Finding("SECRET", start + quoted, end - quoted)
+    for found in OPTION.finditer(text):
+        if _is_secret(found["value"], is_password=found["password"] is not None):
+            yield Finding("SECRET", *found.span("value"))
 
 
 def url_credentials(text: str) -> Iterator[Finding]:
