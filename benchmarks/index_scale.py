@@ -1,6 +1,6 @@
 """The index in process at scale: searches beside the bare engine's, small publications, and memory.
 
-    python benchmarks/index_scale.py [--passages 200000] [--rounds 5] [--root FOLDER] [--json FILE]
+    python benchmarks/index_scale.py [--passages 200000] [--rounds 5] [--root FOLDER]
 
 The passages are made up: words with the frequencies of running text, vectors in 500 clusters, ten passages a document,
 ten authors. A FOLDER is kept, and found again by the next run, which then skips the full publication.
@@ -15,111 +15,36 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import os
-import platform
 import resource
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from support import machine, save, table
+from support.many_passages import DIMENSIONS, Corpus, document_of
 
 from twin.features.index import EVERYTHING, Filters, engine, points
 from twin.features.index.edge import EdgeIndex
-from twin.records import Chunk, chunk_id, document_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.synchronize import Event
 
-DIMENSIONS = 384
-PER_DOCUMENT = 10
-CLUSTERS = 500
-WORDS = 60_000
+    from support.many_passages import Question
+
 K = 10
 QUESTIONS = 400
 CLIENTS = 16
 ROUNDS = 3
 """Searches are measured this often; the best round counts, for other work on the machine only ever slows them."""
-Question = tuple[str, np.ndarray]
-
-
-class Corpus:
-    """Passages that follow from their number and the round in which they were last changed."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.seconds = 0.0
-        """Spent on making passages up."""
-        self._centres = np.random.default_rng(1).normal(size=(CLUSTERS, DIMENSIONS)).astype(np.float32)
-        self._frequencies = np.cumsum(1 / np.arange(2, WORDS + 2))
-        self._frequencies /= self._frequencies[-1]
-        self._ids = [chunk_id(_document(n), 1, n % PER_DOCUMENT) for n in range(size)]
-        self._numbers = {identity: n for n, identity in enumerate(self._ids)}
-        self._marks = dict.fromkeys(self._ids, "0")
-
-    @property
-    def wanted(self) -> dict[str, str]:
-        return dict(self._marks)
-
-    def change(self, share: float, mark: int) -> None:
-        for identity in self._ids[mark % int(1 / share) :: int(1 / share)]:
-            self._marks[identity] = str(mark)
-
-    def adopt(self, marks: dict[str, str]) -> int:
-        """Goes on from what is published; returns the last round of changes."""
-        self._marks = marks
-        return max(int(mark) for mark in set(marks.values()))
-
-    def load(self, identities: Sequence[str]) -> Iterator[tuple[Chunk, np.ndarray]]:
-        for identity in identities:
-            started = time.perf_counter()
-            made = self._made(self._numbers[identity], int(self._marks[identity]))
-            self.seconds += time.perf_counter() - started
-            yield made
-
-    def question(self, random: np.random.Generator) -> Question:
-        return self._text(random, 9), self._vector(random, int(random.integers(CLUSTERS)))
-
-    def _made(self, number: int, mark: int) -> tuple[Chunk, np.ndarray]:
-        random, document = np.random.default_rng((number, mark)), number // PER_DOCUMENT
-        chunk = Chunk(
-            id=self._ids[number],
-            document_id=_document(number),
-            revision=1,
-            ordinal=number % PER_DOCUMENT,
-            text=self._text(random, 120),
-            token_count=180,
-            title=f"Document {document}",
-            url=_url(number),
-            author=f"Author {document % 10}",
-            kind=("article", "post", "repository")[document % 3],
-            platform=f"p{document % 4}.example",
-            published_at=datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=document % 40_000),
-            language="en",
-        )
-        return chunk, self._vector(random, number % CLUSTERS)
-
-    def _text(self, random: np.random.Generator, words: int) -> str:
-        return " ".join(f"w{rank}" for rank in np.searchsorted(self._frequencies, random.random(words)))
-
-    def _vector(self, random: np.random.Generator, cluster: int) -> np.ndarray:
-        vector = self._centres[cluster] + 0.7 * random.normal(size=DIMENSIONS)
-        return (vector / np.linalg.norm(vector)).astype(np.float32)
-
-
-def _url(number: int) -> str:
-    return f"https://made.example/{number // PER_DOCUMENT}"
-
-
-def _document(number: int) -> str:
-    return document_id(_url(number))
+COLUMNS = ["filter", "bare p50 ms", "p99", "search p50 ms", "p99", "bare processor ms", "search", "search / bare"]
 
 
 FILTERS = {
@@ -129,8 +54,8 @@ FILTERS = {
     "published in six weeks": Filters(
         published_from=datetime(2020, 2, 1, tzinfo=UTC), published_until=datetime(2020, 3, 14, tzinfo=UTC)
     ),
-    "ten documents": Filters(documents=tuple(_document(n) for n in range(0, 1000, 100))),
-    "all but ten documents": Filters(excluded_documents=tuple(_document(n) for n in range(0, 1000, 100))),
+    "ten documents": Filters(documents=tuple(document_of(n) for n in range(0, 1000, 100))),
+    "all but ten documents": Filters(excluded_documents=tuple(document_of(n) for n in range(0, 1000, 100))),
 }
 
 
@@ -139,12 +64,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         root = options.root or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         result = measure(root / "index", options.passages, options.rounds)
-    _print_table(result)
-    text = json.dumps(result, indent=2)
-    if options.json:
-        options.json.write_text(text + "\n", "utf-8")
-    else:
-        print(text)
+    print(save("index_scale", result, tables(result)))
     return 0
 
 
@@ -152,7 +72,7 @@ def measure(root: Path, passages: int, rounds: int) -> dict[str, Any]:
     corpus, index = Corpus(passages), EdgeIndex(root, dimensions=DIMENSIONS)
     random = np.random.default_rng(7)
     questions = [corpus.question(random) for _ in range(QUESTIONS)]
-    result: dict[str, Any] = {"machine": _machine(), "passages": passages}
+    result: dict[str, Any] = {"machine": {**machine(), "load": os.getloadavg()[0]}, "passages": passages}
     if index.generation() is None:
         result["full publication"] = _publish(index, corpus)
         mark = 0
@@ -167,13 +87,12 @@ def measure(root: Path, passages: int, rounds: int) -> dict[str, Any]:
 
 
 def _publish(index: EdgeIndex, corpus: Corpus) -> dict[str, float]:
-    made, cpu, started = corpus.seconds, time.process_time(), time.perf_counter()
+    made, made_cpu, cpu, started = corpus.seconds, corpus.cpu_seconds, time.process_time(), time.perf_counter()
     report = index.publish(corpus.wanted, corpus.load, schema="benchmark")
-    making = corpus.seconds - made
     return {
         "passages": report.added + report.changed,
-        "seconds": time.perf_counter() - started - making,
-        "cpu_seconds": time.process_time() - cpu - making,
+        "seconds": time.perf_counter() - started - (corpus.seconds - made),
+        "cpu_seconds": time.process_time() - cpu - (corpus.cpu_seconds - made_cpu),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
     }
 
@@ -283,51 +202,53 @@ def _megabytes(folder: Path) -> float:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-def _machine() -> dict[str, Any]:
-    from importlib.metadata import version
-
-    return {
-        "processors": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "qdrant-edge-py": version("qdrant-edge-py"),
-    }
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--passages", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5, help="publications of 1%%")
     parser.add_argument("--root", type=Path, help="where the index is kept; default: a temporary folder")
-    parser.add_argument("--json", type=Path, help="where the figures are written; default: standard output")
     return parser.parse_args()
 
 
-def _print_table(result: dict[str, Any]) -> None:
-    print(f"{result['passages']} passages, load {result['machine']['load']:.1f}")
-    if full := result.get("full publication"):
-        print(f"full publication      {full['seconds']:.0f} s ({full['cpu_seconds']:.0f} s of processor time)")
-    for number, one in enumerate(result["publications of 1%"], start=1):
-        print(
-            f"publication {number} of 1%  {one['seconds']:.1f} s ({one['cpu_seconds']:.1f} s of processor time), "
-            f"peak {one['peak_mb']:.0f} MB"
-        )
-    during = result["search while publishing"]
-    print(f"search while publishing  p50 {during['p50']:.1f}  p99 {during['p99']:.1f}  max {during['max']:.1f} ms")
+def tables(result: dict[str, Any]) -> str:
+    """The figures as markdown."""
+    full, during = result.get("full publication"), result["search while publishing"]
+    publications = [
+        [
+            what,
+            f"{one['passages']:,}",
+            *(f"{one[name]:.1f}" for name in ("seconds", "cpu_seconds")),
+            f"{one['peak_mb']:.0f}",
+        ]
+        for what, one in [
+            *([("all", full)] if full else []),
+            *((f"1%, number {number}", one) for number, one in enumerate(result["publications of 1%"], start=1)),
+        ]
+    ]
+    parts = [
+        f"{result['passages']:,} passages of 120 words, {DIMENSIONS} dimensions; the machine's load was "
+        f"{result['machine']['load']:.1f} at the start.",
+        table(["publication", "passages", "seconds", "processor seconds", "peak MB"], publications),
+        f"Searching without pause in another process while the 1% were published ({during['searches']:,} searches, "
+        f"{during['generations']} generations): p50 {during['p50']:.1f} ms, p99 {during['p99']:.1f} ms, "
+        f"longest {during['max']:.0f} ms.",
+    ]
     for when in ("before", "after"):
         measured = result[when]
-        print(
-            f"{when}: {measured['segments']} segments, first search {measured['first_search_s']:.1f} s, "
-            f"{measured['index_mb']:.0f} MB, {measured['queries_per_s_1']:.0f} queries/s with one client, "
-            f"{measured[f'queries_per_s_{CLIENTS}']:.0f} with {CLIENTS}"
+        parts.append(
+            f"Searching {when} the publications of 1% ({measured['segments']} segments): first search after "
+            f"{measured['first_search_s']:.2f} s, {measured['index_mb']:.0f} MB, "
+            f"{measured['queries_per_s_1']:.0f} queries/s with one client, "
+            f"{measured[f'queries_per_s_{CLIENTS}']:.0f} with {CLIENTS}, facets in {measured['facets_ms']:.0f} ms."
         )
-        print(f"  {'':<24} bare p50    p99   search p50    p99    cpu   ratio")
-        for name, times in measured["searches"].items():
-            bare, search = times["bare"], times["search"]
-            print(
-                f"  {name:<24} {bare['p50']:8.2f} {bare['p99']:6.2f}   {search['p50']:10.2f} {search['p99']:6.2f} "
-                f"{search['cpu']:6.2f} {times['search_to_bare']:7.2f}"
-            )
+        parts.append(table(COLUMNS, [_row(name, times) for name, times in measured["searches"].items()]))
+    return "\n\n".join(parts)
+
+
+def _row(name: str, times: dict[str, Any]) -> list[str]:
+    bare, search = times["bare"], times["search"]
+    figures = (bare["p50"], bare["p99"], search["p50"], search["p99"], bare["cpu"], search["cpu"])
+    return [name, *(f"{figure:.2f}" for figure in figures), f"{times['search_to_bare']:.2f}"]
 
 
 if __name__ == "__main__":
