@@ -34,7 +34,7 @@ BLOCKS = frozenset(
      "figcaption", "hr", "details", "fieldset", "center", "hgroup", "search", "dir", "form"}
 )  # fmt: skip
 CODE_LANGUAGE = re.compile(
-    r"(?:^|[\s\"])(?:language|lang|highlight(?:-source|-text)?|sourceCode|brush:|highlight)[- ]([A-Za-z0-9+#_-]{1,20})"
+    r"(?:^|\s)(?:language-|lang-|highlight-(?:source-|text-)?|sourceCode |brush: ?)([A-Za-z0-9+#_-]{1,20})"
 )
 NO_LANGUAGE = frozenset({"text", "plaintext", "plain", "none", "notranslate", "default", "code", "highlight", "source"})
 LINE_NUMBERS = re.compile(r"\b(?:gutter|lineno|line-?numbers?(?:-rows)?|rouge-gutter|linenodiv|hljs-ln-numbers)\b")

@@ -39,6 +39,12 @@ NAMES_FRAME = re.compile(
 )
 """Classes and ids of what stands around an article."""
 EMPHASIS = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~", "strike": "~~"}
+OPEN_MARK = {
+    "*": re.compile(r"^\*(?!\*)|(?<!\*)\*$"),
+    "**": re.compile(r"^\*|\*$"),
+    "~~": re.compile(r"^~|~$"),
+}
+"""What must not stand at the ends of what is marked, as both marks together would mean something else."""
 CODE = frozenset({"code", "tt", "kbd", "samp"})
 BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 PERMALINK = re.compile(r"\b(?:header-?link|anchor(?:-?link)?|permalink|hash-link|heading-?link|octicon)\b")
@@ -120,7 +126,7 @@ def collapsed(text: str | None) -> str:
 
 def tidied(text: str) -> str:
     """A paragraph without blanks around its lines."""
-    return "\n".join(line for part in text.split("\n") if (line := " ".join(part.split(" ")).strip()))
+    return "\n".join(line for part in text.split("\n") if (line := collapsed(part).strip()))
 
 
 def is_hidden(element: HtmlElement) -> bool:
@@ -161,7 +167,7 @@ def _inside(element: HtmlElement, base: str | None, depth: int) -> str:
 def _wrapped(inner: str, mark: str) -> str:
     """Emphasis closes up to its words; a mark inside a mark of its own kind is none."""
     words = inner.strip()
-    if not words or "\n" in words or words.startswith(mark[0]) or words.endswith(mark[0]):
+    if not words or "\n" in words or OPEN_MARK[mark].search(words):
         return inner
     before = inner[: len(inner) - len(inner.lstrip())]
     after = inner[len(inner.rstrip()) :]
