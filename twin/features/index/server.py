@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from datetime import datetime
 from functools import cached_property
@@ -12,11 +11,12 @@ import numpy as np
 
 from twin.errors import IndexUnavailable, UnknownName
 from twin.features.index import base, points
+from twin.features.index.client import filter_of, translated
 from twin.features.index.collection import Collection, Generation, State
 from twin.records import utcnow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from qdrant_client import QdrantClient, models
 
@@ -31,7 +31,6 @@ UNFINISHED = (
 )
 
 TIMEOUT_SECONDS = 10
-NOT_FOUND = 404
 MOST_VALUES = 100_000
 """More values of one field than this are not told apart in `facets`."""
 
@@ -82,7 +81,7 @@ class ServerIndex:
             passages=len(wanted),
             data_version=version,
         )
-        with self._translated_errors():
+        with translated(self._place):
             live = self._live_name()
             state = self._collection(live).finish_undoing() if live else State()
             held, now = state.held, state.generation
@@ -108,12 +107,12 @@ class ServerIndex:
     ) -> list[Passage]:
         from qdrant_client import models
 
-        condition, depth = _filter(filters), depth or points.candidates(k)
+        condition, depth = filter_of(filters), depth or points.candidates(k)
         rankings: dict[str, Any] = {points.DENSE: vector.tolist()}
         words = points.bm25().embed_query(text)
         if words.indices:
             rankings[points.SPARSE] = models.SparseVector(indices=words.indices, values=words.values)
-        with self._translated_errors():
+        with translated(self._place):
             found = self._client.query_points(
                 self._alias,
                 prefetch=[
@@ -134,12 +133,12 @@ class ServerIndex:
         return points.ranked(found, by_meaning, by_words)
 
     def neighbours(self, spans: Sequence[Span]) -> list[list[Passage]]:
-        with self._translated_errors():
+        with translated(self._place):
             records = self._client.retrieve(self._alias, points.span_ids(spans), with_payload=True)
         return points.as_spans(spans, [points.to_passage(record.id, record.payload or {}) for record in records])
 
     def vectors(self, chunk_ids: Sequence[str]) -> dict[str, np.ndarray]:
-        with self._translated_errors():
+        with translated(self._place):
             records = self._client.retrieve(self._alias, [*chunk_ids], with_payload=False, with_vectors=[points.DENSE])
         found = {str(record.id): cast("dict[str, list[float]]", record.vector) for record in records}
         return {identity: np.asarray(vector[points.DENSE], np.float32) for identity, vector in found.items()}
@@ -147,7 +146,7 @@ class ServerIndex:
     def facets(self) -> Facets:
         from qdrant_client import models
 
-        with self._translated_errors():
+        with translated(self._place):
             return base.Facets(
                 authors=self._values("author"),
                 kinds=self._values("kind"),
@@ -158,13 +157,13 @@ class ServerIndex:
             )
 
     def generation(self) -> str | None:
-        with self._translated_errors():
+        with translated(self._place):
             live = self._live_name()
             generation = self._collection(live).state().generation if live else None
         return generation.name if generation else None
 
     def status(self) -> IndexStatus:
-        with self._translated_errors():
+        with translated(self._place):
             live = self._live_name()
             state = self._collection(live).state() if live else State()
             earlier = self._earlier(state)
@@ -178,9 +177,9 @@ class ServerIndex:
         )
 
     def rollback(self, to: str | None = None) -> str:
-        with self._translated_errors():
+        with translated(self._place):
             live = self._live_name()
-            state = self._collection(live).finish_undoing() if live else State()
+            state = self._collection(live).state() if live else State()
             names = [generation.name for generation in self._earlier(state)]
             if live is None or not names:
                 raise IndexUnavailable(f"{self._place} holds no earlier generation of {self._alias} to go back to.")
@@ -192,7 +191,7 @@ class ServerIndex:
                     return generation
 
     def count(self) -> int:
-        with self._translated_errors():
+        with translated(self._place):
             return self._client.count(self._alias).count
 
     def close(self) -> None:
@@ -267,39 +266,6 @@ class ServerIndex:
             if collection.name.startswith(f"{self._alias}-") and collection.name not in kept:
                 self._client.delete_collection(collection.name)
 
-    @contextlib.contextmanager
-    def _translated_errors(self) -> Generator[None]:
-        """Turns what qdrant-client raises into IndexUnavailable with the server's URL and what to do."""
-        from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-
-        try:
-            yield
-        except ResponseHandlingException as error:
-            raise IndexUnavailable(
-                f"The Qdrant server at {self._place} does not answer: {error}. "
-                "Check QDRANT_URL and that it is running, or unset QDRANT_URL to use the index in TWIN_HOME."
-            ) from error
-        except UnexpectedResponse as error:
-            if error.status_code == NOT_FOUND:
-                raise _nothing_published(self._place) from error
-            raise IndexUnavailable(
-                f"The Qdrant server at {self._place} refused: HTTP {error.status_code} {error.reason_phrase}. Check "
-                "QDRANT_API_KEY and the server's log.",
-                detail=error.content.decode("utf-8", "replace"),
-            ) from error
-        except ValueError as error:
-            if not str(error).startswith("Collection "):  # qdrant-client in memory has no HTTP status
-                raise
-            raise _nothing_published(self._place) from error
-
-
-class _NothingPublished(IndexUnavailable):
-    """The alias does not exist yet."""
-
-
-def _nothing_published(place: str) -> _NothingPublished:
-    return _NothingPublished(base.nothing_published(place).message)
-
 
 def _info(generation: Generation, *, live: bool) -> GenerationInfo:
     return base.GenerationInfo(
@@ -310,21 +276,3 @@ def _info(generation: Generation, *, live: bool) -> GenerationInfo:
         data_version=generation.data_version,
         live=live,
     )
-
-
-def _filter(filters: Filters) -> models.Filter | None:
-    from qdrant_client import models
-
-    wanted: list[Any] = [_any_of(key, values) for key, values in filters.keywords.items()]
-    if bounds := filters.published_bounds:
-        wanted.append(models.FieldCondition(key="published_at", range=models.DatetimeRange(**bounds)))
-    unwanted: list[Any] = []
-    if filters.excluded_documents:
-        unwanted.append(_any_of("document_id", filters.excluded_documents))
-    return models.Filter(must=wanted or None, must_not=unwanted or None) if wanted or unwanted else None
-
-
-def _any_of(field: str, values: Sequence[str]) -> models.FieldCondition:
-    from qdrant_client import models
-
-    return models.FieldCondition(key=field, match=models.MatchAny(any=[*values]))
