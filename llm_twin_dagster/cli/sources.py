@@ -148,9 +148,10 @@ def ingest(
     collected, index = outcome.assets["raw_documents"].metadata, outcome.assets["vector_index"].metadata
     counts = {name: collected.get(name, 0) for name in COUNTS}
     passages, generation = index.get("dagster/row_count"), index.get("generation")
-    problems = collected.get("problems", [])
+    problems, rollback = collected.get("problems", []), index.get("rollback")
     if as_json:
-        print_json({**counts, "passages": passages, "generation": generation, "problems": problems})
+        told = {"rollback": rollback} if rollback else {}
+        print_json({**counts, "passages": passages, "generation": generation, "problems": problems, **told})
     elif collected:
         out.print("  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items()))
     if problems and not any(counts[name] for name in ("added", "changed", "unchanged")):
@@ -159,6 +160,8 @@ def ingest(
         fail(outcome.error or f"Nothing was published. Failed checks: {', '.join(outcome.failed_checks)}")
     if not as_json:
         out.print(f"The index holds {passages} passages (generation {generation}).")
+        if rollback:
+            out.print(rollback, markup=False, soft_wrap=True)
 
 
 def _with_standard_input(locations: list[str], home: Home, title: str | None) -> list[str]:
