@@ -31,7 +31,8 @@ FREE_PAGES = 9
 PAGE = "<html><head><title>{0}</title></head><body><article><h1>{0}</h1><p>{1}</p></article></body></html>"
 WORDS = "Engines turn heat into work. They do it in cycles, and each cycle gives a little less than it took. " * 3
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 from twin import upkeep
 from twin.records import Source
 from twin.settings import SourceSettings, read
