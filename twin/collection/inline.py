@@ -47,6 +47,7 @@ OPEN_MARK = {
 """What must not stand at the ends of what is marked, as both marks together would mean something else."""
 CODE = frozenset({"code", "tt", "kbd", "samp"})
 BLANKS = re.compile(r"[ \t\n\r\f\v]+")
+INVISIBLE = " \t\r\n\xa0\u200b\u200c\u200d\u2060\ufeff"
 PERMALINK = re.compile(r"\b(?:header-?link|anchor(?:-?link)?|permalink|hash-link|heading-?link|octicon)\b")
 BUTTON = re.compile(r"(?:^|[\s_-])(?:button|btn)(?:$|[\s_-])", re.IGNORECASE)
 PERMALINK_TEXTS = frozenset({"", "#", "¶", "§", "🔗", "¤", "link"})
@@ -140,7 +141,7 @@ def is_hidden(element: HtmlElement) -> bool:
 
 def is_permalink(link: HtmlElement) -> bool:
     """Whether a link is a heading's sign for itself."""
-    if " ".join(link.itertext()).strip().lower() not in PERMALINK_TEXTS or link.find(".//img") is not None:
+    if " ".join(link.itertext()).strip(INVISIBLE).lower() not in PERMALINK_TEXTS or link.find(".//img") is not None:
         return False
     names = f"{link.get('class') or ''} {link.get('aria-label') or ''}".lower()
     return (link.get("href") or "").startswith("#") or PERMALINK.search(names) is not None

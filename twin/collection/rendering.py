@@ -15,11 +15,16 @@ LOOKS_LIKE_STRUCTURE = re.compile(r"(#{1,6}|>|[-+]|\d{1,9}[.)])(?=\s)")
 
 
 MANY_BACKTICKS = 20
+RULE = "---"
 
 
 def markdown(block: Block) -> str:
     """The markdown of a block and of what is in it and kept, blocks apart by a blank line."""
-    return "\n\n".join(_pieces(block))
+    pieces = _pieces(block)
+    while pieces and pieces[-1] == RULE:
+        pieces.pop()
+    between = [piece for before, piece in zip([RULE, *pieces], pieces, strict=False) if before != RULE or piece != RULE]
+    return "\n\n".join(between)
 
 
 def fenced(code: str, language: str) -> str:
@@ -43,7 +48,7 @@ def _pieces(block: Block) -> list[str]:
         case "caption":
             return [block.text if block.text.startswith("*") else f"*{block.text}*"]
         case "rule":
-            return ["---"]
+            return [RULE]
         case "quote":
             return _quote(block)
         case "list":

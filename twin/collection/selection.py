@@ -58,8 +58,8 @@ def select(page: Block, careful: Iterable[str], generous: Callable[[], Iterable[
     strong = strong or [place for place, is_sure in enumerate(sure) if is_sure]
     first = _reach(strong[0], -1, leaves, words, possible) if strong else len(leaves)
     last = _reach(strong[-1], 1, leaves, words, possible) if strong else -1
-    while last + 1 < len(leaves) and strong and sure[last + 1] and _is_plain(leaves[last + 1]):
-        last += 1  # short items at the end
+    while strong and last + 1 < len(leaves) and _goes_on(leaves[last + 1], sure[last + 1]):
+        last += 1
     for place, leaf in enumerate(leaves):
         if not first <= place <= last or (leaf.in_frame and leaf.linked > MOSTLY_LINKS):
             leaf.kept = False
@@ -116,6 +116,11 @@ class _Told:
     @cached_property
     def _grams(self) -> dict[int, set[int]]:
         return {size: _shingles(self._words, size) for size in range(1, SHINGLE)}
+
+
+def _goes_on(leaf: Block, is_sure: bool) -> bool:
+    """Whether a block right after the end of the article is of it still: short items, code, the caption of a figure."""
+    return _is_plain(leaf) and (is_sure or leaf.kind in ("code", "caption"))
 
 
 def _is_plain(leaf: Block) -> bool:
