@@ -367,3 +367,32 @@ def test_what_platforms_put_around_an_entry_is_left_out(site: Site) -> None:
     )
     site.put("/feed", rss(entry("a", body=body)), media_type=RSS)
     assert Remembering().look(source(site)).documents[0].content == "The text."
+
+
+@pytest.mark.parametrize(
+    ("declared", "named", "written"),
+    [
+        ("windows-1252", "", "cp1252"),
+        ("windows-1252", "; charset=utf-8", "cp1252"),
+        ("utf-8", "; charset=iso-8859-1", "utf-8"),
+        ("utf-16", "", "utf-16"),
+        ("us-ascii", "", "utf-8"),
+    ],
+)
+def test_an_encoding_is_told_by_the_bytes_before_what_is_said_of_it(
+    site: Site, declared: str, named: str, written: str
+) -> None:
+    text = rss(entry("a", body="<p>“naïve café” – déjà vu</p>")).replace("{site}", site.url).replace("UTF-8", declared)
+    site.put("/feed", text.encode(written), media_type=f"text/xml{named}")
+    [document] = Remembering().look(source(site)).documents
+    assert document.content == "“naïve café” – déjà vu"
+
+
+def test_html_entities_bare_ampersands_and_undeclared_prefixes_do_no_harm(site: Site) -> None:
+    item = (
+        "<item><title>R&D &mdash; A&nbsp;B &amp;amp; C</title><link>{site}/a</link><dc:creator>Ada</dc:creator>"
+        "<media:thumbnail url='x'/><content:encoded>One & two.</content:encoded></item>"
+    )
+    site.put("/feed", f"<rss><channel><title>x</title>{item}</channel></rss>", media_type=RSS)
+    [document] = Remembering().look(source(site)).documents
+    assert (document.title, document.author, document.content) == ("R&D — A B & C", "Ada", "One & two.")
