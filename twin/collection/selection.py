@@ -31,6 +31,9 @@ ENOUGH_SHARE = 0.8
 """When so much of a page's prose is found with care, nothing is looked for with less."""
 PASSED_OVER = frozenset({"code", "caption", "cell", "heading"})
 """What trafilatura leaves out of the middle of an article at times."""
+LEAD_BLOCKS = 12
+LEAD_WORDS = 12
+SENTENCE_END = re.compile(r"[.!?…。]\W{0,3}$")
 GAP = 2
 """Blocks that may stand between two of the article at its ends."""
 
@@ -68,6 +71,8 @@ def select(page: Block, careful: Iterable[str], generous: Callable[[], Iterable[
             beside = len(words[place]) < SHINGLE and any(sure[max(0, place - 1) : place + 2])
             believed = believed or (beside and told.mentions(words[place]))
             leaf.kept = believed and _is_plain(leaf)
+    for place in _leads(leaves, words, first):
+        leaves[place].kept = True
     _settle(page)
 
 
@@ -139,6 +144,24 @@ def _is_enough(leaves: list[Block], words: list[list[str]], found: list[bool]) -
     prose = [place for place, leaf in enumerate(leaves) if _is_prose(leaf, words[place])]
     total = sum(len(words[place]) for place in prose)
     return sum(len(words[place]) for place in prose if found[place]) >= ENOUGH_SHARE * total > 0
+
+
+def _leads(leaves: list[Block], words: list[list[str]], first: int) -> list[int]:
+    """The sentences between the title and the beginning of the article: leads, which stand apart on many pages and are
+    part of the text all the same."""
+    before = range(max(0, first - LEAD_BLOCKS), min(first, len(leaves)))
+    titles = [place for place in before if leaves[place].level == 1 and leaves[place].kind == "heading"]
+    if not titles or leaves[titles[-1]].in_frame:
+        return []
+    return [
+        place
+        for place in before
+        if place > titles[-1]
+        and leaves[place].kind == "paragraph"
+        and _is_plain(leaves[place])
+        and len(words[place]) >= LEAD_WORDS
+        and SENTENCE_END.search(leaves[place].text)
+    ]
 
 
 def _reach(place: int, step: int, leaves: list[Block], words: list[list[str]], possible: list[bool]) -> int:

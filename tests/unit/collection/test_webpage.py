@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from twin.collection import webpage
+from twin.collection import blocks, rendering, selection, webpage
 
 URL = "https://blog.example/posts/caches"
 SENTENCE = "<p>A cache is a bet that what was asked for once will be asked for again, and most such bets are won.</p>"
@@ -171,3 +171,16 @@ def test_xhtml_that_declares_an_encoding_is_read() -> None:
     declared = '<?xml version="1.0" encoding="iso-8859-1"?><html xmlns="http://www.w3.org/1999/xhtml">'
     page = f"{declared}<body>{SENTENCE}{TAIL}é</body></html>"
     assert "A cache is a bet" in webpage.read(page).content
+
+
+def test_a_lead_that_stands_apart_is_kept_and_a_byline_is_not() -> None:
+    lead = "Caches are everywhere, and hardly anybody who uses them could say when they help and when they harm."
+    byline = "By Ada Lovelace and a long list of people who have helped her with this, on Tuesday 2 March 2024"
+    tree = blocks.parse(
+        f"<h1>Caches</h1><p>{lead}</p><p>{byline}</p><b>Share</b><i>Print</i><div>{SENTENCE}{TAIL}</div>"
+    )
+    assert tree is not None
+    page = blocks.read(tree)
+    found = [SENTENCE[3:-4], TAIL[3:-4]]
+    selection.select(page, found, lambda: found)
+    assert rendering.markdown(page) == "\n\n".join([lead, *found])
