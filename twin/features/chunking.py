@@ -80,6 +80,7 @@ def split(document: CleanedDocument, embedder: Embedder) -> list[Chunk]:
     all of the document's text. A document without text has none. Ids follow from document, revision and position.
     """
     sizes = _Sizes(embedder, document.title.strip())
+    sizes.count(document.content)  # shows the tokenizer all new words at once, not a few with each part
     pieces = [piece for section in _sections(document.content) for piece in _pack(section, sizes)]
     fitting = [part for piece in _join_small(pieces, sizes) for part in _cut_to_fit(piece, sizes)]
     return [_chunk(document, ordinal, piece, sizes) for ordinal, piece in enumerate(fitting)]

@@ -195,18 +195,19 @@ def _pairs(places: Sequence[Place]) -> set[tuple[str, str]]:
 
 def _best_stretch(places: Sequence[Place], weights: Mapping[str, float]) -> float:
     """The weight of the different question words within the best `WINDOW` words."""
-    within: Counter[str] = Counter()
+    within = dict.fromkeys(weights, 0)
     best = weight = 0.0
     first = 0
     for place, word in places:
-        within[word] += 1
-        if within[word] == 1:
+        if not within[word]:
             weight += weights[word]
+        within[word] += 1
         while place - places[first][0] > WINDOW:
             left = places[first][1]
             within[left] -= 1
-            if within[left] == 0:
+            if not within[left]:
                 weight -= weights[left]
             first += 1
-        best = max(best, weight)
+        if weight > best:  # not max(): this runs for every question word of every candidate
+            best = weight
     return best

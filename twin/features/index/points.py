@@ -156,8 +156,9 @@ def ranked(fused: Sequence[Any], by_meaning: Sequence[Any], by_words: Sequence[A
     similarities = {point.id: point.score for point in by_meaning}
     words = {point.id: point.score for point in by_words}
     return [
-        to_passage(point.id, point.payload, point.score, similarities.get(point.id), words.get(point.id))
+        to_passage(identity, point.payload, point.score, similarities.get(identity), words.get(identity))
         for point in fused
+        for identity in (point.id,)  # once: the engine makes a new UUID each time it is read
     ]
 
 
