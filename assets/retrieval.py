@@ -86,6 +86,7 @@ def no_regression(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
             baseline=latest.verdict.baseline,
             questions=latest.verdict.common,
             difference=difference.mean if difference else None,
+            chance=latest.verdict.chance,
         ),
         description=latest.verdict.reason,
     )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from twin.links import without_targets
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -169,9 +171,9 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def embedding_text(self) -> str:
-        """What is embedded and searched: the passage under its title and headings."""
+        """What is embedded and searched: the passage under its title and headings, without where its links lead."""
         context = " > ".join(dict.fromkeys([self.title, *self.heading_path]))
-        return f"{context}\n\n{self.text}" if context else self.text
+        return without_targets(f"{context}\n\n{self.text}" if context else self.text)
 
 
 class EmbeddedChunk(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Retrieval over time: each evaluation is kept in the artifact store and compared with the last one that was accepted.
 
-A mean over few questions jumps by chance, so two generations are compared question by question: the mean difference of
-the reciprocal ranks must lie below zero with its whole bootstrap interval, and by more than `LEAST_DROP`, to count.
+A mean over few questions jumps by chance, so two generations are compared question by question: the mean reciprocal
+rank must drop by more than `LEAST_DROP`, and by more than chance would explain, to count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.errors import ArtifactError
-from twin.evaluation.intervals import Interval, bootstrap
+from twin.evaluation.intervals import Interval, bootstrap, chance_of_drop
 from twin.evaluation.retrieval import Outcome  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from twin.artifacts import ArtifactStore
 
-__all__ = ["LEAST_DROP", "LEAST_QUESTIONS", "Evaluation", "Verdict", "compare", "history", "record"]
+__all__ = ["LEAST_DROP", "MOST_CHANCE", "Evaluation", "Verdict", "compare", "history", "record"]
 
 PATH = "retrieval_evaluation/history.jsonl"
 KEPT = 200
 """Evaluations kept; the oldest go."""
-LEAST_QUESTIONS = 20
-"""Fewer questions in common decide nothing: with a dozen, one that is missed moves the mean by eight points."""
+MOST_CHANCE = 0.025
+"""A drop that chance would give more often is none. Six questions that all became worse are the fewest that decide."""
 LEAST_DROP = 0.02
 """A smaller drop of the mean reciprocal rank is not worth stopping for, however sure it is."""
 
@@ -41,7 +41,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The generation that it was compared with."""
     difference: Interval | None = None
     """Of the reciprocal ranks on the common questions, new less old."""
+    chance: float | None = None
+    """How often chance alone would give such a drop."""
     common: int = 0
+    """Questions that both were asked."""
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,29 +134,25 @@ def compare(outcomes: Sequence[Outcome], index_version: str, earlier: Sequence[E
     differences = [
         outcome.reciprocal_rank - before[outcome.question] for outcome in outcomes if outcome.question in before
     ]
-    if len(differences) < LEAST_QUESTIONS:
-        return Verdict(
-            regressed=False,
-            reason=f"Only {len(differences)} questions were asked of generation {baseline.generation} too; "
-            f"at least {LEAST_QUESTIONS} decide.",
-            baseline=baseline.generation,
-            common=len(differences),
-        )
-    difference = bootstrap(differences)
-    regressed = difference.high < 0 and difference.mean < -LEAST_DROP
+    if not differences:
+        reason = f"No question was asked of generation {baseline.generation} too."
+        return Verdict(regressed=False, reason=reason, baseline=baseline.generation)
+    difference, chance = bootstrap(differences), chance_of_drop(differences)
+    regressed = difference.mean < -LEAST_DROP and chance < MOST_CHANCE
     return Verdict(
         regressed=regressed,
-        reason=_reason(regressed, difference, baseline.generation, len(differences)),
+        reason=_reason(regressed, difference, chance, baseline.generation, len(differences)),
         baseline=baseline.generation,
         difference=difference,
+        chance=chance,
         common=len(differences),
     )
 
 
-def _reason(regressed: bool, difference: Interval, generation: str, common: int) -> str:
+def _reason(regressed: bool, difference: Interval, chance: float, generation: str, common: int) -> str:
     figures = (
         f"mean reciprocal rank {difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}) against "
-        f"generation {generation} over {common} questions"
+        f"generation {generation} over {common} questions; chance alone gives such a drop in {chance:.1%} of cases"
     )
     if not regressed:
         return f"No regression: {figures}."

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from twin.links import without_targets
 from twin.records import Chunk, chunk_id
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_TOKENS", "VERSION", "split"]
 
-VERSION = "2"
+VERSION = "3"
 """Changes when the same document would be cut differently."""
 
 MIN_TOKENS = 40
@@ -89,7 +90,8 @@ def split(document: CleanedDocument, embedder: Embedder) -> list[Chunk]:
 class _Sizes:
     """Token counts, and what fits, for passages of a document under one title.
 
-    Counts leave special tokens out, so that those of the parts add up to that of the whole.
+    Counts leave special tokens out, so that those of the parts add up to that of the whole; and where links lead, which
+    is not embedded.
     """
 
     def __init__(self, embedder: Embedder, title: str) -> None:
@@ -130,7 +132,7 @@ class _Sizes:
 
     def _whole(self, text: str) -> int:
         if text not in self._known:
-            self._known[text] = self._embedder.count_tokens(text)
+            self._known[text] = self._embedder.count_tokens(without_targets(text))
         return self._known[text]
 
     def _shorten(self, text: str, tokens: int) -> str:

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from twin.links import without_targets
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -50,9 +52,11 @@ def terms(text: str) -> list[str]:
 def places_of(text: str) -> Mapping[str, Sequence[int]]:
     """Where each word of a text stands: the number of words before it, by stem. Remembered for the passages found last.
 
+    Where links lead is no text: words around a link are neighbours.
+
     The result is shared; do not change it.
     """
     places: dict[str, list[int]] = {}
-    for place, word in enumerate(terms(text)):
+    for place, word in enumerate(terms(without_targets(text))):
         places.setdefault(word, []).append(place)
     return places

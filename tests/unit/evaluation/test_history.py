@@ -11,8 +11,8 @@ import pytest
 from twin.artifacts import ArtifactStore
 from twin.errors import ArtifactError
 from twin.evaluation import charts
-from twin.evaluation.history import LEAST_QUESTIONS, PATH, Evaluation, compare, history, record
-from twin.evaluation.intervals import bootstrap
+from twin.evaluation.history import PATH, Evaluation, compare, history, record
+from twin.evaluation.intervals import bootstrap, chance_of_drop
 from twin.evaluation.retrieval import Outcome
 
 if TYPE_CHECKING:
@@ -79,11 +79,40 @@ def test_a_small_drop_is_none_however_sure(store: ArtifactStore) -> None:
     assert last.accepted
 
 
-def test_few_questions_decide_nothing(store: ArtifactStore) -> None:
-    kept(store, [1.0] * (LEAST_QUESTIONS - 1), "i1")
-    *_, last = kept(store, [0.0] * (LEAST_QUESTIONS - 1), "i2")
+@pytest.mark.parametrize(("worse", "equal", "regressed"), [(5, 0, False), (6, 0, True), (6, 4, True), (5, 5, False)])
+def test_few_questions_decide_when_at_least_six_of_them_became_worse(
+    store: ArtifactStore, worse: int, equal: int, regressed: bool
+) -> None:
+    kept(store, [1.0] * (worse + equal), "i1")
+    *_, last = kept(store, [0.25] * worse + [1.0] * equal, "i2")
+    assert last.verdict.regressed is regressed
+    assert last.verdict.common == worse + equal
+
+
+def test_losses_among_gains_are_chance(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 6 + [0.25] * 4, "i1")
+    *_, last = kept(store, [0.25] * 6 + [1.0] * 4, "i2")
     assert last.accepted
-    assert f"at least {LEAST_QUESTIONS}" in last.verdict.reason
+    assert last.verdict.difference is not None
+    assert last.verdict.difference.mean < -0.1
+
+
+def test_without_a_common_question_nothing_is_compared(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    verdict = compare(outcomes([0.0] * 30, prefix="new"), "i2", history(store))
+    assert (verdict.regressed, verdict.common, verdict.difference) == (False, 0, None)
+    assert "i1-generation" in verdict.reason
+
+
+def test_the_chance_of_a_drop_is_counted_exactly_for_a_few_and_estimated_for_many() -> None:
+    assert chance_of_drop([]) == chance_of_drop([0.0] * 50) == 1.0
+    assert chance_of_drop([-0.5] * 6) == 1 / 64
+    assert chance_of_drop([-0.5, 0.5]) == 0.75
+    assert chance_of_drop([-0.3] * 3 + [0.3]) == pytest.approx(5 / 16)
+    many = [-0.1] * 60 + [0.1] * 40
+    assert chance_of_drop(many) == pytest.approx(0.028, abs=0.008)  # 60 or more heads of 100
+    assert chance_of_drop(many) == chance_of_drop(many)
+    assert chance_of_drop([-0.1] * 40) < 0.001
 
 
 def test_only_questions_that_both_were_asked_are_compared(store: ArtifactStore) -> None:

@@ -57,6 +57,9 @@ BLOCKS = st.one_of(
     st.lists(WORDS, min_size=1, max_size=12).map(lambda items: "\n".join(f"- {item}" for item in items)),
     st.lists(WORDS, min_size=1, max_size=40).map(lambda lines: "```py\n" + "\n".join(lines) + "\n```"),
     st.builds(lambda word, times: word * times, WORDS, st.integers(1, 900)),
+    st.lists(WORDS, min_size=1, max_size=60).map(
+        lambda words: " ".join(f"[{word}](https://x.example/{word})" for word in words)
+    ),
     st.sampled_from(
         ["Title\n===", "> quoted\n> lines", "| a | b |\n|---|---|\n| 1 | 2 |", "[ref]: http://x.example", "---"]
     ),
@@ -116,6 +119,15 @@ def test_headings_become_the_path_and_leave_the_text():
     ]
     assert all("#" not in chunk.text for chunk in chunks)
     assert chunks[2].embedding_text.startswith("Guide > Setup > Linux\n\n")
+
+
+def test_where_links_lead_takes_no_room_and_is_not_embedded():
+    linked = " ".join(f"[{word}](https://example.com/a/long/address?{word}=1)" for word in prose(30).split())
+    (chunk,) = split(f"# Links\n\n{linked}")
+    assert "https://example.com/a/long/address?word0=1" in chunk.text
+    assert "example.com" not in chunk.embedding_text
+    assert "[word0] [word1]" in chunk.embedding_text
+    assert chunk.token_count < EMBEDDER.max_tokens
 
 
 def test_a_heading_inside_a_code_block_is_code():
