@@ -95,13 +95,14 @@ def record(
 ) -> list[Evaluation]:
     """Judges and keeps an evaluation; returns the history with it. One of the same index and dataset is replaced.
 
+    A drop that a person accepted stays accepted when the same index is evaluated again, unless it finds less by then.
+
     Raises:
         ArtifactError: The history cannot be read.
         ValueError: There are no outcomes.
     """
-    earlier = [
-        one for one in history(store) if (one.index_version, one.dataset_version) != (index_version, dataset_version)
-    ]
+    past = history(store)
+    earlier = [one for one in past if (one.index_version, one.dataset_version) != (index_version, dataset_version)]
     verdict = compare(outcomes, index_version, earlier)
     evaluation = Evaluation(
         at=at,
@@ -112,7 +113,7 @@ def record(
         mrr=bootstrap([outcome.reciprocal_rank for outcome in outcomes]),
         rivals=rivals,
         verdict=verdict,
-        accepted=accept or not verdict.regressed,
+        accepted=accept or not verdict.regressed or _accepted_before(outcomes, index_version, past),
     )
     kept = [*earlier, evaluation][-KEPT:]
     store.write(PATH, b"".join(msgspec.json.encode(one) + b"\n" for one in kept))
@@ -130,6 +131,16 @@ def compare(outcomes: Sequence[Outcome], index_version: str, earlier: Sequence[E
     baseline = next((one for one in reversed(earlier) if one.accepted and one.index_version != index_version), None)
     if baseline is None:
         return Verdict(regressed=False, reason="The first evaluation has nothing to be compared with.")
+    return _against(baseline, outcomes)
+
+
+def _accepted_before(outcomes: Sequence[Outcome], index_version: str, past: Sequence[Evaluation]) -> bool:
+    """Whether a person accepted this index although it was worse, and it finds no less now."""
+    own = [one for one in past if one.index_version == index_version and one.accepted and one.verdict.regressed]
+    return bool(own) and not _against(own[-1], outcomes).regressed
+
+
+def _against(baseline: Evaluation, outcomes: Sequence[Outcome]) -> Verdict:
     before = {outcome.question: outcome.reciprocal_rank for outcome in baseline.outcomes}
     differences = [
         outcome.reciprocal_rank - before[outcome.question] for outcome in outcomes if outcome.question in before

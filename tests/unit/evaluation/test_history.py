@@ -136,6 +136,14 @@ def test_a_person_may_accept_a_drop_which_is_then_the_yardstick(store: ArtifactS
     assert kept(store, [0.2] * 30, "i3")[-1].verdict.baseline == "i2-generation"
 
 
+def test_an_accepted_drop_stays_accepted_until_the_same_index_finds_even_less(store: ArtifactStore) -> None:
+    kept(store, [1.0] * 30, "i1")
+    kept(store, [0.5] * 30, "i2", accept=True)
+    assert kept(store, [0.5] * 30, "i2")[-1].accepted
+    assert kept(store, [0.5] * 30, "i2", dataset="d2")[-1].accepted
+    assert not kept(store, [0.2] * 30, "i2", dataset="d3")[-1].accepted
+
+
 def test_evaluating_the_same_index_again_replaces_and_is_judged_as_before(store: ArtifactStore) -> None:
     kept(store, [1.0] * 30, "i1")
     kept(store, [0.2] * 30, "i2")
