@@ -13,7 +13,7 @@ from resources import ArtifactsResource, EmbedderResource, VectorIndexResource
 from twin import datasets
 from twin.datasets import InstructDataset
 from twin.deployment import Deployment
-from twin.evaluation.history import LEAST_QUESTIONS, history
+from twin.evaluation.history import history
 from twin.features import pipeline
 from twin.home import Home
 from twin.records import Chunk, InstructSample, chunk_id, content_hash, document_id
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-ANIMALS = (
-    "otter badger heron lynx walrus gecko falcon beaver jackal puffin ibis mole stoat toad raven moose viper crane "
-    "weasel salmon hornet magpie"
-)  # fmt: skip
-SUBJECTS = ANIMALS.split(" ")
-"""One document for each; more than LEAST_QUESTIONS."""
+SUBJECTS = ["otter", "badger", "heron", "lynx", "walrus", "gecko", "falcon", "beaver", "jackal", "puffin"]
+"""One document for each; as many questions as the default limits give."""
 
 
 def a_chunk(subject: str, says: str) -> Chunk:
@@ -104,7 +100,6 @@ def deployment(home: Path) -> Deployment:
 
 
 def test_a_worse_index_is_stopped_until_a_person_accepts_it(home: Path, deployment: Deployment) -> None:
-    assert len(SUBJECTS) >= LEAST_QUESTIONS
     good = [a_chunk(subject, f"In my notes on the {subject} I wrote where it sleeps.") for subject in SUBJECTS]
     publish(deployment, good)
     first = evaluate(home)
