@@ -21,7 +21,7 @@ from twin.errors import ArtifactError, IndexUnavailable
 from twin.features.index import open_index
 from twin.features.index.edge import EdgeIndex
 from twin.features.index.files import FROZEN
-from twin.features.index.generations import KEEP
+from twin.features.index.generations import KEEP, Generations
 from twin.features.index.server import ServerIndex
 from twin.records import Chunk, chunk_id
 from twin.settings import QdrantSettings, read
@@ -235,6 +235,38 @@ def test_publishing_builds_a_damaged_index_again(index: EdgeIndex, tmp_path: Pat
     assert (report.added, report.total) == (4 + changed, 4 + changed)
     assert report.generation != damaged
     assert (index.count(), index.status().problem) == (4 + changed, None)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_publishing_builds_an_index_again_that_is_damaged_within_its_files(
+    index: EdgeIndex, tmp_path: Path, changed: bool
+):
+    (damaged,) = published(index, 4)
+    index.close()
+    for described in shard_of(tmp_path, damaged).rglob("segment.json"):
+        described.write_bytes(b"?" * described.stat().st_size)
+    report = index.publish(Corpus(4 + changed).wanted(), Corpus(5).load, schema="s")
+    assert (report.added, report.total) == (4 + changed, 4 + changed)
+    assert (index.count(), index.status().problem) == (4 + changed, None)
+
+
+def test_a_publication_that_was_killed_before_the_switch_is_published_by_the_next(
+    index: EdgeIndex, monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    published(index, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(Generations, "switch", kill)
+        with pytest.raises(Killed):
+            published(index, 5)
+    assert (index.count(), index.status().held) == (3, None)
+    report = index.publish(Corpus(5).wanted(), Corpus(5).load, schema="s")
+    assert (report.held, report.added, index.count()) == (None, 2, 5)
 
 
 def test_a_reader_that_nobody_asks_follows_all_the_same(index: EdgeIndex, tmp_path: Path):

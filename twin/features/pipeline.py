@@ -111,6 +111,5 @@ def is_unit(vector: np.ndarray, dimensions: int) -> bool:
 def _fingerprint(chunk: Chunk) -> str:
     """Changes when anything that the index stores of a passage changes."""
     published = chunk.published_at.isoformat() if chunk.published_at else None
-    return content_hash(
-        chunk.embedding_text, chunk.url, chunk.author, chunk.kind, chunk.platform, chunk.language, published
-    )
+    shown = (chunk.title, *chunk.heading_path, chunk.text)  # with where links lead, unlike what is embedded
+    return content_hash(*shown, chunk.url, chunk.author, chunk.kind, chunk.platform, chunk.language, published)

@@ -162,3 +162,13 @@ def test_nothing_is_left_behind_of_what_no_rollback_leads_to():
     twin.publish(SECOND, "another")
     names = {collection.name for collection in twin.connection.client.get_collections().collections}
     assert len(names) == 2 + 2 + 1  # both schemas, the undos of two publications, and of one
+
+
+def test_an_index_whose_name_goes_on_after_this_one_s_is_left_alone():
+    twin, other = Twin(), Twin()
+    other.index = ServerIndex(
+        lambda: cast("QdrantClient", twin.connection), place="memory", alias="twin-staging", dimensions=DIMENSIONS
+    )
+    other.publish(FIRST)
+    twin.publish(SECOND)
+    assert (other.contents(), twin.contents()) == (FIRST, SECOND)

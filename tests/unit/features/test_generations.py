@@ -74,6 +74,35 @@ def test_a_named_generation_is_made_live_and_an_unknown_one_is_not(tmp_path: Pat
     assert generations.current() == names[2]
 
 
+def test_what_was_moved_into_place_and_never_went_live_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    generations = Generations(tmp_path)
+    names = [publish(generations, str(number)) for number in range(2)]
+    generations.rollback()
+    with monkeypatch.context() as patched:
+        patched.setattr(generations, "switch", lambda _: 1 / 0)  # killed between the two
+        with pytest.raises(ZeroDivisionError):
+            publish(generations, "2")
+    assert generations.current() == names[0]
+    assert generations.held() == names[1]
+
+
+def test_a_removal_that_was_cut_short_leaves_no_part_of_a_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    generations = Generations(tmp_path)
+    names = [publish(generations, str(number)) for number in range(3)]
+
+    def cut_short(folder: Path, **_: object) -> None:
+        if folder.exists():
+            (folder / "manifest.json").unlink(missing_ok=True)
+            raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", cut_short)
+        with pytest.raises(ZeroDivisionError):
+            publish(generations, "3")
+    assert [generations.manifest(name).passages for name in generations.names()] == [1, 1, 1]
+    assert names[0] not in generations.names()
+
+
 def test_a_file_that_was_cut_short_is_found_by_its_size(tmp_path: Path):
     generations = Generations(tmp_path)
     name = publish(generations, "content")

@@ -2,6 +2,7 @@
 
 root/
   CURRENT                  the name of the live generation
+  HELD                     the name of the newest one that a rollback took out of service
   LOCK                     held while publishing
   generations/000007-3fa9c2d1/
     manifest.json          what it is
@@ -55,15 +56,13 @@ class Generations:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._current = root / "CURRENT"
+        self._held = root / "HELD"
         self._folder = root / "generations"
         self._staging = root / "staging"
 
     def current(self) -> str | None:
         """The name of the live generation, None before the first."""
-        try:
-            return self._current.read_text("utf-8").strip()
-        except FileNotFoundError:
-            return None
+        return _name_in(self._current)
 
     def stamp(self) -> tuple[int, int] | None:
         """Changes with every switch; costs one `stat`."""
@@ -97,9 +96,12 @@ class Generations:
         return sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
 
     def held(self) -> str | None:
-        """The newest generation, when a rollback took it out of service; else None."""
-        newest, live = self.names()[-1:], self.current()
-        return newest[0] if newest and live is not None and newest[0] > live else None
+        """The newest generation that a rollback took out of service, until a newer one is live; else None.
+
+        One that was moved into place by a publication that was killed, and never went live, is not.
+        """
+        held, live = _name_in(self._held), self.current()
+        return held if held in self.names() and live is not None and held > live else None
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the files of a generation as far as their sizes tell, or None."""
@@ -144,6 +146,7 @@ class Generations:
         carried = [*self.manifest(base).files] if base else []
         held = files.allocated(self.shard(base), carried) if base else 0
         files.demand_space(self.root, held + room + SPARE_BYTES)
+        shutil.rmtree(self._staging, ignore_errors=True)  # of an attempt that failed
         shard.mkdir(parents=True)
         if base:
             files.carry_over(self.shard(base), shard, carried)
@@ -178,6 +181,8 @@ class Generations:
             chosen = to or (self._before(current) if current else None)
             if chosen is None:
                 raise IndexUnavailable(f"{self.root} holds no generation earlier than {current} to go back to.")
+            if current and chosen < current:
+                files.write_durably(self._held, (self.held() or current).encode())
             self.switch(chosen)
             return chosen
 
@@ -205,7 +210,10 @@ class Generations:
         return max((other for other in self.names() if other < name), default=None)  # the best guess for a damaged one
 
     def _prune(self, live: str) -> None:
-        """Removes all but the live generation and those that rollbacks would lead to."""
+        """Removes all but the live generation and those that rollbacks would lead to.
+
+        They leave their place whole: a removal that is cut short goes on with the next publication.
+        """
         kept: list[str] = []
         name: str | None = live
         while name is not None and len(kept) < KEEP:
@@ -213,4 +221,12 @@ class Generations:
             name = self._before(name)
         for other in self.names():
             if other not in kept:
-                shutil.rmtree(self._folder / other)
+                (self._folder / other).rename(self._staging)
+                shutil.rmtree(self._staging)
+
+
+def _name_in(file: Path) -> str | None:
+    try:
+        return file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -262,8 +263,9 @@ class ServerIndex:
         if state.previous is not None and self._client.collection_exists(state.previous):
             before = self._collection(state.previous).state()
             kept |= {state.previous, *(step.undo for step in before.steps)}
+        ours = re.compile(rf"{re.escape(self._alias)}-[0-9a-f]{{12}}(?:-undo-[0-9a-f]{{12}})?")
         for collection in self._client.get_collections().collections:
-            if collection.name.startswith(f"{self._alias}-") and collection.name not in kept:
+            if ours.fullmatch(collection.name) and collection.name not in kept:
                 self._client.delete_collection(collection.name)
 
 
