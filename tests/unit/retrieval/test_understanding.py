@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from twin.retrieval.understanding import Known, Understood, understand
 
@@ -47,6 +48,10 @@ def read(question: str, known: Known = KNOWN) -> Understood:
         ("What does Mark say about tests?", ["Mark Young"]),
         ("Paul Iusztin on feature stores", ["Paul Iusztin"]),
         ("What is the role of an encoder according to Wikipedia?", ["Wikipedia"]),
+        ("Compare Paul's and Maxime's views on RAG", ["Paul Iusztin", "Maxime Labonne"]),
+        ("How does Paul's approach differ from Maxime's?", ["Paul Iusztin", "Maxime Labonne"]),
+        ("Does Paul agree with Maxime's take on RAG?", ["Paul Iusztin", "Maxime Labonne"]),
+        ("What did Paul, Maxime and Mark write about RAG?", ["Paul Iusztin", "Maxime Labonne", "Mark Young"]),
     ],
 )
 def test_an_author_who_is_asked_to_speak_is_understood(question: str, authors: list[str]) -> None:
@@ -69,6 +74,11 @@ def test_an_author_who_is_asked_to_speak_is_understood(question: str, authors: l
         "What is the team's velocity?",
         "What did Pauline write?",
         "Was the hymn sung by Paul in the church of Saint Mark?",
+        "Does your article mention the company founded by Paul Iusztin?",
+        "What do articles say about the tool built by Maxime?",
+        "Which posts were not written by Paul?",
+        "articles not by Paul",
+        "Who disagrees with Paul's opinion on RAG?",
     ],
 )
 def test_who_is_only_talked_about_is_no_filter(question: str) -> None:
@@ -102,6 +112,19 @@ def test_a_first_name_that_two_authors_have_means_neither() -> None:
         ("your 2023 articles", "2023-01-01T00:00", "2023-12-31T23:59"),
         ("Your latest article on RAG", "2026-05-24T00:00", None),
         ("What have you written recently about LLMs?", "2026-05-24T00:00", None),
+        ("What have you written in the past year?", "2025-11-24T12:00", None),
+        ("your posts from the last month", "2026-10-25T12:00", None),
+        ("What have you written since last year?", "2025-01-01T00:00", None),
+        ("What did you write before last year?", None, "2024-12-31T23:59"),
+        ("What did you write until last month?", None, "2026-10-31T23:59"),
+        ("What did you write after last year?", "2026-01-01T00:00", None),
+        ("your articles from 2021 to today", "2021-01-01T00:00", None),
+        ("What have you written from 2023 until now?", "2023-01-01T00:00", None),
+        ("your articles from 2022 and 2023", "2022-01-01T00:00", "2023-12-31T23:59"),
+        ("What did you write in 2021, 2022 or 2023 about RAG?", "2021-01-01T00:00", "2023-12-31T23:59"),
+        ("your 2022 and 2023 posts", "2022-01-01T00:00", "2023-12-31T23:59"),
+        ("your 2022-2024 posts", "2022-01-01T00:00", "2024-12-31T23:59"),
+        ("posts from 2022–2024", "2022-01-01T00:00", "2024-12-31T23:59"),
     ],
 )
 def test_a_time_of_publication_is_understood(question: str, since: str | None, until: str | None) -> None:
@@ -130,6 +153,20 @@ def test_a_time_of_publication_is_understood(question: str, since: str | None, u
         "articles from 1850",
         "2023",
         "Which articles of the constitution changed in 1787?",
+        "your articles on 2024 trends",
+        "What did you write on 2024 elections?",
+        "What do you think 2025 will bring for agents?",
+        "What do you think last year's best model was?",
+        "What do you think about what OpenAI announced last year?",
+        "What did you write about models released in 2023?",
+        "What did you write about the US election in 2020?",
+        "What do you think of the Olympic games of 2024?",
+        "What do you say about papers from 2023?",
+        "What do you recommend after 2000 steps?",
+        "Do you recommend up to 2048 tokens?",
+        "What did you write until this year?",
+        "What did you publish, but not in 2023?",
+        "What did you write outside of 2023?",
     ],
 )
 def test_a_time_that_belongs_to_the_subject_is_no_filter(question: str) -> None:
@@ -156,6 +193,9 @@ def test_a_time_in_which_nothing_was_published_is_no_filter() -> None:
         ("Is the repository pattern in your code good?", (), ()),
         ("What is in your repository pattern?", (), ()),
         ("your posts on Mastodon", (), ()),
+        ("your posts on GitHub Copilot", (), ()),
+        ("What did you write on GitHub Actions?", (), ()),
+        ("What did you write on GitHub about agents?", ("github.com",), ()),
     ],
 )
 def test_a_place_counts_only_where_it_is_certain(
@@ -163,6 +203,20 @@ def test_a_place_counts_only_where_it_is_certain(
 ) -> None:
     filters = read(question).filters
     assert (filters.platforms, filters.kinds) == (platforms, kinds)
+
+
+@pytest.mark.parametrize(
+    ("question", "platforms"),
+    [
+        ("What did you write on Python?", ()),
+        ("your articles on Dagster", ()),
+        ("your articles on dagster.io", ("dagster.io",)),
+        ("posts from Dagster about assets", ("dagster.io",)),
+    ],
+)
+def test_a_host_that_is_also_a_subject_counts_only_as_a_source(question: str, platforms: tuple[str, ...]) -> None:
+    known = replace(KNOWN, platforms=("docs.python.org", "dagster.io", "file"))
+    assert read(question, known).filters.platforms == platforms
 
 
 def test_the_only_place_and_the_only_kind_restrict_nothing() -> None:

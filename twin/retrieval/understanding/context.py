@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from twin.retrieval.understanding.tokens import Token
 
-__all__ = ["NOUNS", "PRONOUNS", "WRITING", "concerns_publication"]
+__all__ = ["NEGATIONS", "NOUNS", "PRONOUNS", "PUBLISHED", "WRITING", "concerns_publication", "stands_alone"]
 
 NOUNS = vocabulary(
     """post posts article articles blog blogs blogpost blogposts writing writings newsletter newsletters essay
@@ -33,7 +33,18 @@ WRITING = vocabulary(
 PUBLISHED = vocabulary("published written posted")
 AUXILIARIES = vocabulary("did do does have has had what")
 BETWEEN = vocabulary("ever also already actually really even just recently lately that were was been")
-ARTICLES = vocabulary("the this that these those")
+CLAUSES = vocabulary(
+    """the this that these those who whom whose which what how why when where whether if because will would should can
+    could may might is are was were"""
+)
+"""Words that begin a noun phrase or a clause of its own, to which a phrase after it belongs."""
+OF = vocabulary("of from")
+ONWARDS = vocabulary("to until till through on onward onwards")
+FOLLOWING = vocabulary(
+    "about on regarding concerning that and or how why what when where which for in with to from as at by since"
+)
+"""Words that may follow a phrase of time or place without making it a part of a longer name."""
+NEGATIONS = vocabulary("not never no except besides excluding without outside than isn aren wasn weren haven hasn didn")
 
 
 def concerns_publication(words: Sequence[Token], first: int, last: int, writers: Collection[int], text: str) -> bool:
@@ -42,11 +53,13 @@ def concerns_publication(words: Sequence[Token], first: int, last: int, writers:
     Args:
         writers: Places of words that are an author's name.
     """
+    if any(word.folded in NEGATIONS for word in words[max(0, first - 3) : first]):
+        return False
     if _belongs_to_a_noun(words, first, last):
         return True
     if first and words[first - 1].folded in WRITING:
-        return _somebody_writes(words, range(first), writers)
-    if not _at_an_edge(words, first, last, text) or _belongs_to_the_subject(words, first):
+        return stands_alone(words, last, text) and _somebody_writes(words, range(first), writers)
+    if not _at_an_edge(words, first, last, text) or _belongs_to_the_subject(words, first, last):
         return False
     return _somebody_writes(words, range(first), writers) or _somebody_writes(
         words, range(last + 1, len(words)), writers
@@ -72,15 +85,32 @@ def _belongs_to_a_noun(words: Sequence[Token], first: int, last: int) -> bool:
 
 def _at_an_edge(words: Sequence[Token], first: int, last: int, text: str) -> bool:
     """Whether the phrase begins the question or ends it, or a part of it that punctuation ends."""
-    if first == 0 or last == len(words) - 1:
+    return first == 0 or _ends(words, last, text)
+
+
+def stands_alone(words: Sequence[Token], last: int, text: str) -> bool:
+    """Whether the phrase that ends at `last` is whole: `on GitHub about`, and not `on GitHub Actions`."""
+    return _ends(words, last, text) or words[last + 1].folded in FOLLOWING
+
+
+def _ends(words: Sequence[Token], last: int, text: str) -> bool:
+    if last == len(words) - 1:
         return True
     between = text[words[last].end : words[last + 1].start]
     return any(mark in between for mark in ",;?.!")
 
 
-def _belongs_to_the_subject(words: Sequence[Token], first: int) -> bool:
-    """`the election in 2020`: the phrase says which election is meant."""
-    return first >= 2 and words[first - 2].folded in ARTICLES and words[first - 1].folded not in WRITING
+def _belongs_to_the_subject(words: Sequence[Token], first: int, last: int) -> bool:
+    """`the US election in 2020`, `models released in 2023`, `games of 2024`: the phrase says which ones are meant."""
+    if first == 0:
+        return False
+    phrase = {word.folded for word in words[first : last + 1]}
+    if words[first].folded in OF and not phrase & ONWARDS:
+        return True
+    if words[first - 1].folded.endswith("ed") and words[first - 1].folded not in WRITING:
+        return True
+    verb = next((place for place in range(first - 1, -1, -1) if words[place].folded in WRITING), -1)
+    return any(word.folded in CLAUSES for word in words[verb + 1 : first])
 
 
 def _somebody_writes(words: Sequence[Token], within: range, writers: Collection[int]) -> bool:

@@ -47,16 +47,19 @@ _MOMENT = (
     rf"(?:\d{{4}}-\d{{2}}(?:-\d{{2}})?|{_MONTH}\s+(?:\d{{1,2}}(?:st|nd|rd|th)?,?\s+)?\d{{4}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\s+\d{{4}}|\d{{4}})"
 )
+_JOINED = r"\s*(?:,\s*(?:(?:and|or)\s+)?|(?:(?<=\s)(?:and|or|to|until|till|through)\s+)|[-–—/&]\s*)"
+_TODAY = r"(?:to|until|till|through)\s+(?:now|today|date|(?:the\s+)?present)"
 _UNIT = r"(?P<unit>day|week|month|year)s?"
 _PHRASE = re.compile(
     rf"\b(?:"
     rf"between\s+(?:the\s+years\s+)?(?P<low>{_MOMENT})\s+and\s+(?P<high>{_MOMENT})"
     rf"|from\s+(?P<from>{_MOMENT})\s+(?:to|until|till|through)\s+(?P<to>{_MOMENT})"
-    rf"|(?P<since>since|starting\s+in|from)\s+(?P<since_moment>{_MOMENT})(?P<on>\s+(?:on|onwards?))"
-    rf"|(?P<how>since|after|before|until|till|up\s+to|in|during|from|on|of)\s+(?:the\s+year\s+)?(?P<moment>{_MOMENT})"
+    rf"|(?P<since>since|starting\s+in|from)\s+(?P<since_moment>{_MOMENT})(?P<on>\s+(?:onwards?|on|{_TODAY}))"
+    rf"|(?P<how>since|after|before|until|till|up\s+to|in|during|from|on|of)\s+(?:the\s+year\s+)?(?P<moment>{_MOMENT})(?:{_JOINED}(?P<moment_to>{_MOMENT}))*"
     rf"|(?:in|during|over|within|from)?\s*(?:the\s+)?(?:last|past)\s+(?P<count>\d{{1,3}}|two|three|four|five|six|twelve)\s+{_UNIT}"
-    rf"|(?:in|during|over|within|from|since|of)?\s*(?:the\s+)?(?P<which>last|past|this|previous)\s+(?P<period>week|month|year)"
-    rf"|(?P<bare>{_MOMENT})"
+    rf"|(?:(?:in|during|over|within|from|of|(?P<side>since|before|after|until|till))\s+)?(?P<the>the\s+)?"
+    rf"(?P<which>last|past|this|previous)\s+(?P<period>week|month|year)"
+    rf"|(?P<bare>{_MOMENT})(?:{_JOINED}(?P<bare_to>{_MOMENT}))*"
     rf"|(?:most\s+)?(?P<recent>recently|recent|latest|newest|lately)"
     rf")(?![\w-])"
 )
@@ -114,14 +117,20 @@ def _bounds(match: re.Match[str], now: datetime, newest: datetime) -> tuple[date
         count = _COUNTS.get(match["count"]) or int(match["count"])
         return now - timedelta(days=count * _DAYS[match["unit"]]), None
     if match["period"]:
-        return _calendar(match["which"], match["period"], now)
+        return _named(match, now)
     ends = [_moment(match[name]) for name in ("low", "high") if match[name]]
     ends = ends or [_moment(match[name]) for name in ("from", "to") if match[name]]
     if ends:
         first, last = ends[0], ends[-1]
         return (first[0], last[1]) if first and last and first[0] <= last[1] else None
     moment = _moment(match["since_moment"] or match["moment"] or match["bare"])
-    return None if moment is None else _open_or_closed(match["how"] or match["since"] or "in", moment)
+    how = match["how"] or match["since"] or "in"
+    if moment is None or (how == "on" and moment[1] - moment[0] > timedelta(days=1)):
+        return None  # "posts on 2024" are about that year
+    joined = _moment(match["moment_to"] or match["bare_to"] or "")
+    if joined:
+        moment = min(moment[0], joined[0]), max(moment[1], joined[1])
+    return _open_or_closed("since" if match["on"] else how, moment)
 
 
 def _open_or_closed(how: str, moment: tuple[datetime, datetime]) -> tuple[datetime | None, datetime | None]:
@@ -134,10 +143,24 @@ def _open_or_closed(how: str, moment: tuple[datetime, datetime]) -> tuple[dateti
         "till": lambda: (None, last),
         "up to": lambda: (None, last),
     }
-    how = " ".join(how.split())
-    if how.startswith("starting"):
-        how = "since"
-    return bounds.get(how, lambda: (first, last))()
+    return bounds.get(" ".join(how.split()), lambda: (first, last))()
+
+
+def _named(match: re.Match[str], now: datetime) -> tuple[datetime | None, datetime | None] | None:
+    """`last year` is a calendar year; `the last year` and `the past year` are the days up to now."""
+    side, which = match["side"], match["which"]
+    if side is None and (which == "past" or (which == "last" and match["the"])):
+        return now - timedelta(days=_DAYS[match["period"]]), None
+    first, last = _calendar(which, match["period"], now)
+    if side == "since":
+        return first, None
+    if side == "before":
+        return None, first - INSTANT
+    if side is None:
+        return first, last
+    if last is None:
+        return None
+    return (last + INSTANT, None) if side == "after" else (None, last)
 
 
 def _calendar(which: str, period: str, now: datetime) -> tuple[datetime, datetime | None]:
@@ -162,6 +185,8 @@ def _calendar(which: str, period: str, now: datetime) -> tuple[datetime, datetim
 def _moment(text: str) -> tuple[datetime, datetime] | None:
     """First and last instant of a day, month or year; None when there is no such date."""
     numbers = [int(number) for number in re.findall(r"\d+", text)]
+    if not numbers:
+        return None
     month = next((_MONTHS[word] for word in re.findall(r"[a-z]+", text) if word in _MONTHS), None)
     if re.match(r"\d{4}-", text):
         year, *rest = numbers

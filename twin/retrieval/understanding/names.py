@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from twin.retrieval.understanding.context import AUXILIARIES, NOUNS, WRITING
+from twin.retrieval.understanding.context import AUXILIARIES, NEGATIONS, NOUNS, PUBLISHED, WRITING
 from twin.retrieval.understanding.tokens import Token, is_possessive, tokens, vocabulary
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ THINKING = WRITING | vocabulary(
     prefers preferred use uses used describe describes described define defines defined mean means meant like
     likes approach approaches recommend recommends feel feels consider considers see sees view views teach
     teaches taught tell tells told build builds built evaluate evaluates handle handles claim claims claimed
-    propose proposes proposed warn warns warned know knows deal deals"""
+    agree agrees agreed disagree disagrees disagreed propose proposes proposed warn warns warned know knows deal
+    deals"""
 )
 OPINIONS = NOUNS | vocabulary(
     """opinion opinions view views take takes thought thoughts advice approach approaches recommendation
@@ -35,6 +36,8 @@ OPINIONS = NOUNS | vocabulary(
 ADVERBS = vocabulary("ever also already actually really usually currently now still generally")
 TRAILING = vocabulary("recent latest own blog last github code public")
 ASKING = AUXILIARIES | vocabulary("would is can could should how what that which why where")
+JOINING: tuple[list[str], ...] = ([], ["and"], ["or"], ["vs"], ["versus"], ["as", "well", "as"])
+"""What stands between authors who are named together; nothing but a comma, too."""
 GREETINGS = vocabulary("hey hi hello dear ask")
 NOT_A_PERSON = vocabulary(
     """the a an team teams inc llc ltd gmbh group blog project foundation company org institute university lab labs
@@ -48,6 +51,8 @@ ORDINARY = vocabulary(
     ford pen sandy penny chip cliff christian jordan paris london chelsea austin dallas"""
 )
 """Names that are words: these count only with a capital letter."""
+MADE = vocabulary("built made run led taught sung given done won held bought sold")
+"""What is followed by who did it, as words in -ed are."""
 LEAST_LETTERS = 3
 
 
@@ -100,15 +105,28 @@ def find_authors(text: str, words: Sequence[Token], authors: tuple[str, ...]) ->
         found = _full_name(words, place, directory) or _part_of_name(words, place, directory)
         named += [found] if found else []
         place = found.last + 1 if found else place + 1
-    return [name for group in _joined(named, words) if _speaks(text, list(words), group) for name in group]
+    if len(words) > 1 and words[0].folded == "who" and words[1].folded in THINKING:
+        return []  # "Who disagrees with Paul's view?" asks for the others
+    groups = _joined(named, words)
+    speaking = [group for group in groups if _speaks(text, list(words), group)]
+    if not speaking:
+        return []
+    return [name for group in groups if group in speaking or _compared(text, list(words), group) for name in group]
+
+
+def _compared(text: str, words: list[Token], group: Sequence[Named]) -> bool:
+    """`Paul's views with Maxime's`: the second owns what the first does."""
+    last = group[-1].last
+    after = [word.folded for word in words[last + 1 : last + 3]][-1:]
+    return is_possessive(text, words, last) and (after in ([], ["s"]) or after[0] in {"on", "about", "for"})
 
 
 def _joined(named: Sequence[Named], words: Sequence[Token]) -> list[list[Named]]:
-    """`Paul and Maxime` are asked together."""
+    """`Paul and Maxime` and `Paul's and Maxime's` are asked together."""
     groups: list[list[Named]] = []
     for name in named:
-        before = groups[-1][-1].last + 1 if groups else None
-        if before == name.first - 1 and words[before].folded in {"and", "or", "vs", "versus"}:
+        between = [word.folded for word in words[groups[-1][-1].last + 1 : name.first]] if groups else ["nobody"]
+        if between[between[:1] == ["s"] :] in JOINING:
             groups[-1].append(name)
         else:
             groups.append([name])
@@ -160,8 +178,12 @@ def _speaks(text: str, words: list[Token], group: Sequence[Named]) -> bool:
 
 def _written_by(before: Sequence[Token]) -> bool:
     """`articles by Paul`, `what was written by Paul`."""
-    earlier = [word.folded for word in before]
-    return bool(NOUNS & set(earlier)) or earlier[-2:-1] in (["written"], ["published"], ["posted"])
+    earlier = [word.folded for word in before[:-1]]
+    if not earlier or NEGATIONS & set(earlier[-3:]):
+        return False
+    if earlier[-1] not in PUBLISHED and (earlier[-1] in MADE or earlier[-1].endswith("ed")):
+        return False  # "the company founded by Paul"
+    return bool(NOUNS & set(earlier)) or earlier[-1] in PUBLISHED
 
 
 def _addressed(text: str, words: Sequence[Token], first: int, last: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from twin.retrieval.understanding.context import OWNERS, concerns_publication
+from twin.retrieval.understanding.context import OWNERS, concerns_publication, stands_alone
 from twin.retrieval.understanding.tokens import vocabulary
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ __all__ = ["Place", "find_kind", "find_platform"]
 LEADING = vocabulary("on from at in via")
 HOSTED = vocabulary("io com org net dev app co me www blog github gitlab netlify vercel pages readthedocs")
 """Parts of host names that name no publication: `someone.github.io` is a blog, and not GitHub."""
+SUBJECTS = vocabulary("on in")
+"""After these, a name is as often a subject: `your articles on Python`, though docs.python.org is read."""
+PUBLISHERS = vocabulary(
+    """medium substack linkedin github gitlab youtube twitter x reddit hashnode mastodon bluesky facebook instagram
+    threads quora tumblr wordpress"""
+)
+"""Platforms on which people publish, so that `on` means the place."""
 REPOSITORY = vocabulary("repository repositories repo repos")
 
 
@@ -59,8 +66,9 @@ def find_platform(
         last = place
         while last + 1 < len(words) and text[words[last].end : words[last + 1].start] == ".":
             last += 1
-        spelled = last > place or word.capital
-        if spelled and concerns_publication(words, place - 1, last, writers, text):
+        named = word.capital and (before.folded not in SUBJECTS or word.folded in PUBLISHERS)
+        whole = stands_alone(words, last, text)
+        if (last > place or named) and whole and concerns_publication(words, place - 1, last, writers, text):
             return Place(hosts, before.start, words[last].end)
     return None
 
