@@ -76,7 +76,14 @@ def retrieval_evaluation(
 @dg.asset_check(asset=retrieval_evaluation, blocking=True)
 def no_regression(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
     """The index finds no less than the one before it, as far as the questions can tell."""
-    latest = history.history(artifacts.store)[-1]
+    evaluations = history.history(artifacts.store)
+    if not evaluations:
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description="Nothing has been evaluated yet: `llm-twin materialize retrieval_evaluation`.",
+        )
+    latest = evaluations[-1]
     difference = latest.verdict.difference
     return dg.AssetCheckResult(
         passed=latest.accepted,

@@ -126,3 +126,10 @@ def test_a_worse_index_is_stopped_until_a_person_accepts_it(home: Path, deployme
 
     assert evaluate(home, accept=True).success
     assert [one.accepted for one in history(deployment.artifacts)] == [True, True]
+
+
+def test_a_check_before_any_evaluation_says_what_to_do(home: Path) -> None:
+    verdict = retrieval.no_regression(artifacts=ArtifactsResource(home=str(home)))
+    assert isinstance(verdict, dg.AssetCheckResult)
+    assert not verdict.passed
+    assert "llm-twin materialize retrieval_evaluation" in (verdict.description or "")
