@@ -8,6 +8,7 @@ __all__ = ["without_targets"]
 
 TARGET = re.compile(
     r"""\]\(
+    (?!<?data:)                                                       # which is content, and may be huge
     <?(?:[a-z][a-z0-9+.-]*:|[./\#?]|[\w%-]+(?:/|\.(?:md|html?)\b))  # an address, not the arguments of a call
     [^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*>?                           # brackets may be part of it, in pairs
     (?:\s+(?:"[^"\n]*"|'[^'\n]*'))?\s*\)""",
@@ -16,5 +17,8 @@ TARGET = re.compile(
 
 
 def without_targets(text: str) -> str:
-    """The text with `[words](address)` as `[words]`, images alike. Nothing else changes, and no word of text goes."""
+    """The text with `[words](address)` as `[words]`, images alike. Nothing else changes, and no word of text goes.
+
+    A `data:` address stays, so that its size is seen. In code, `f[0](a/b)` reads as a link, too.
+    """
     return TARGET.sub("]", text) if "](" in text else text

@@ -33,6 +33,7 @@ def test_addresses_of_links_and_images_go(text: str, expected: str) -> None:
         "handlers[name](request) and table[0](x, y)",
         "a remark [sic] (see below)",
         "[a] (https://example.com)",
+        "![dot](data:image/png;base64,iVBORw0KGgo=)",
         "unclosed [link](https://example.com/a b",
         "<https://example.com> https://example.com/a_(b)",
         "[reference][one]\n\n[one]: https://example.com",

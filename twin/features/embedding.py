@@ -43,6 +43,7 @@ OVERLONG_WORD = re.compile(r"([^\s!-/:-@\[-`{-~]{100})(?=[^\s!-/:-@\[-`{-~])")
 """WordPiece reads a word of more than 100 characters as one unknown token, which would hide all of its text. Such words
 are seen by the model in pieces of 100."""
 
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 WHITESPACE = re.compile(r"[ \t\r\n]+")
 KNOWN_WORDS = 200_000
 KNOWN_WORD_CHARS = 40
@@ -308,11 +309,11 @@ class SentenceEmbedder:
 
     @cached_property
     def _file_sha256(self) -> dict[str, str]:
-        """Of each file of weights."""
+        """Of each file of weights, those of layers after the transformer included."""
         digests = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in sorted(path for suffix in WEIGHTS for path in self.folder.rglob(suffix)):
             with path.open("rb") as weights:
-                digests[path.name] = hashlib.file_digest(weights, "sha256").hexdigest()
+                digests[path.relative_to(self.folder).as_posix()] = hashlib.file_digest(weights, "sha256").hexdigest()
         return digests
 
     @cached_property

@@ -126,13 +126,14 @@ class Retriever:
         for wording in rewriting.queries:
             found = _fused(found, self._candidates(wording, depth, _filters(read, author)))
         ranked = self._reranker.rerank(read.text, found[:depth])
+        kept: set[Field] = {"author"} if author is not None else set()  # searched alone, whatever is given up
         calibration = calibration_of(self._embedder().name)
         judged = with_relevance(read.text, ranked, calibration, indexed=catalogue.passages)
         return Retrieval(
             passages=spread(judged, k, per_document=max(2, (k + 1) // 2)),
             interpretation=Interpretation(
                 text=read.text,
-                restrictions=[_restriction(mention, given_up) for mention in understood.mentions],
+                restrictions=[_restriction(mention, given_up - kept) for mention in understood.mentions],
                 queries=list(rewriting.queries),
                 notes=list(rewriting.notes),
             ),

@@ -76,6 +76,18 @@ def test_an_unknown_model_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
         embedding.load(read(EmbeddingSettings).model_copy(update={"model": "no-such/model"}))
 
 
+@pytest.mark.parametrize("weights", ["model.safetensors", "2_Dense/model.safetensors", "pytorch_model.bin"])
+def test_models_that_differ_in_any_weights_have_different_names(tmp_path: Path, weights: str):
+    def name(content: bytes) -> str:
+        (tmp_path / weights).parent.mkdir(exist_ok=True)
+        for file in ("config.json", "tokenizer.json"):
+            (tmp_path / file).write_text("{}")
+        (tmp_path / weights).write_bytes(content)
+        return embedding.load(read(EmbeddingSettings).model_copy(update={"model": str(tmp_path)})).name
+
+    assert name(b"one") == name(b"one") != name(b"another")
+
+
 def test_a_folder_without_a_tokenizer_says_so(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(SettingsError, match=r"tokenizer\.json"):

@@ -122,6 +122,14 @@ def test_a_named_author_wins_over_whom_the_question_mentions() -> None:
     assert found.interpretation.restrictions == []
 
 
+def test_a_named_author_without_passages_is_not_told_as_given_up() -> None:
+    index = Index([passage("a")])
+    found = retriever(index).retrieve("What does Bob Stone think of chunks?", 4, author="Bob Stone")
+    assert found.passages == []
+    assert [(part.field, part.applied) for part in found.interpretation.restrictions] == [("author", True)]
+    assert {filters.authors for _, _, _, filters in index.searches} == {("Bob Stone",)}
+
+
 def test_a_restriction_that_leaves_nothing_is_given_up_and_told() -> None:
     index = Index(nothing_published_on="medium.com")
     found = retriever(index).retrieve("What did Bob Stone write on Medium about chunks in 2023?", 4)
