@@ -8,8 +8,9 @@ import msgspec
 
 from assets.describe import OWNER, collecting, counted, publishing, stopwatch, table
 from resources import WarehouseResource
-from twin import cleaning, sources, upkeep
+from twin import cleaning
 from twin.cleaning import refresh
+from twin.collection import ingestion, sources
 from twin.errors import SettingsError
 from twin.settings import HomeSettings, SourceSettings, read
 from twin.warehouse import IngestReport, Warehouse
@@ -53,7 +54,7 @@ def raw_documents(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
         )
     with stopwatch() as watch, collecting(context, store):
-        report = upkeep.bring_in(
+        report = ingestion.ingest(
             todo,
             store,
             read(SourceSettings),
@@ -69,7 +70,7 @@ def raw_documents(
             **counted(**report.counts, sources=len(todo), seconds=watch.seconds, warnings=len(report.warnings)),
             "dagster/row_count": store.document_count(),
             "outcomes": table([msgspec.structs.asdict(outcome) for outcome in report.outcomes]),
-            "by_place": table(upkeep.by_place(report), limit=MAX_PLACES),
+            "by_place": table(ingestion.by_place(report), limit=MAX_PLACES),
             "problems": dg.MetadataValue.json(
                 [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in report.problems[:MAX_PROBLEMS]]
             ),
@@ -157,12 +158,12 @@ def _tell(context: dg.AssetExecutionContext, report: IngestReport) -> None:
     """The sources at which something happened, the warnings and the problems, up to a screenful of each."""
     eventful = [source for source in report.sources if source.error or source.held > source.unchanged or source.removed]
     for source in eventful[:MAX_LINES]:
-        context.log.info(f"{source.source.location}: {upkeep.spoken(source.counts)}")
+        context.log.info(f"{source.source.location}: {ingestion.counts_as_text(source.counts)}")
     for warning in report.warnings[:MAX_LINES]:
         context.log.warning(warning)
     for outcome in report.problems[:MAX_LINES]:
         context.log.warning(f"{outcome.state} {outcome.url}: {outcome.reason}")
-    context.log.info(f"{len(report.sources):,} sources: {upkeep.spoken(report.counts)}")
+    context.log.info(f"{len(report.sources):,} sources: {ingestion.counts_as_text(report.counts)}")
 
 
 ASSETS = [raw_documents, cleaned_documents]

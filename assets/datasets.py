@@ -6,8 +6,7 @@ from assets.collection import cleaned_documents
 from assets.describe import OWNER, counted, publishing, stopwatch, table
 from assets.features import chunks
 from resources import ArtifactsResource, BaseModelResource, WarehouseResource
-from twin import datasets
-from twin.rag import prompts
+from twin import datasets, prompts
 from twin.records import Chunk
 from twin.settings import TrainingSettings, read
 

@@ -27,9 +27,9 @@ import psutil
 from support import save, table
 from support.articles import articles, page, serving
 
-from twin import upkeep
 from twin.cleaning import refresh
-from twin.collection import webpage
+from twin.collection import ingestion
+from twin.collection.pages import webpage
 from twin.records import Document, Source, document_id
 from twin.settings import SourceSettings, read
 from twin.warehouse import Warehouse, mongod
@@ -86,7 +86,7 @@ def measure_articles(warehouse: Warehouse, count: int) -> dict[str, Any]:
 def _run(sources: list[Source], warehouse: Warehouse, settings: SourceSettings) -> dict[str, Any]:
     process = time.process_time()
     with _memory() as memory:
-        report, seconds = _seconds(lambda: upkeep.bring_in(sources, warehouse, settings))
+        report, seconds = _seconds(lambda: ingestion.ingest(sources, warehouse, settings))
     return {
         "seconds": seconds,
         "cpu_s": time.process_time() - process,

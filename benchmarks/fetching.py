@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from twin.collection.fetch import Fetcher
+from twin.collection.web.fetch import Fetcher
 from twin.records import Visit
 from twin.settings import SourceSettings, read
 

@@ -24,7 +24,7 @@ ROUNDS = 3
 
 def ours(data: bytes) -> str:
     """PDFium's text with headings and paragraphs, as collection takes it."""
-    from twin.collection.extraction import pdf
+    from twin.collection.pages.extraction import pdf
 
     return pdf.read(data).content
 

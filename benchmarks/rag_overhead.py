@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 
+from twin.deployment.standin_addresses import OPIK_PATH
 from twin.features import embedding
 from twin.features.index import open_index
 from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
 from twin.records import Chunk, Document, Source
 from twin.settings import EmbeddingSettings, QdrantSettings, read
-from twin.standins.addresses import OPIK_PATH
 from twin.warehouse import Warehouse, mongod
 
 if TYPE_CHECKING:

@@ -26,14 +26,14 @@ from support.rankings import BM25, DENSE, RANKINGS
 from support.xquad import Laboratory, build, index_of, present
 
 from twin import cleaning
-from twin.collection.frontmatter import split as split_frontmatter
+from twin.collection.files.frontmatter import split as split_frontmatter
 from twin.evaluation.intervals import bootstrap
 from twin.evaluation.retrieval import DEPTH, Outcome, Question, evaluate, outcome, score
 from twin.features import embedding
 from twin.features.index import points
-from twin.rag.retrieval import Retriever
 from twin.records import Document, document_id
 from twin.retrieval.relevance import relevant
+from twin.retrieval.retriever import Retriever
 from twin.settings import EmbeddingSettings, RagSettings, read
 
 if TYPE_CHECKING:

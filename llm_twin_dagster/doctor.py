@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 import psutil
 
-from twin import sources
+from twin.collection import sources
 from twin.deployment import Deployment
 from twin.errors import ServiceUnavailable, SettingsError, TwinError
 from twin.home import Home

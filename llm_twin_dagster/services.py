@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
+from twin.deployment.standin_addresses import COMET_PATH, LOCAL_KEY
 from twin.home import Home
 from twin.processes import Child, answers, free_port, wait_until
 from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
-from twin.standins.addresses import COMET_PATH, LOCAL_KEY
 from twin.training.compute import SPIN_COUNT
 
 __all__ = ["ORDER", "Running", "needed", "start"]

@@ -13,7 +13,7 @@ from twin.features.index import VectorIndex
 from twin.home import Home
 from twin.registry import ModelRegistry
 from twin.serving.endpoint import Endpoint
-from twin.training.base import BaseModel
+from twin.training.base_model import BaseModel
 from twin.training.job import Trainer
 from twin.warehouse import Warehouse
 

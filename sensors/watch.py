@@ -6,7 +6,7 @@ import dagster as dg
 import msgspec
 
 from resources import WarehouseResource
-from twin import sources, watching
+from twin.collection import sources, watching
 from twin.errors import ServiceUnavailable, SettingsError
 from twin.records import utcnow
 from twin.settings import HomeSettings, SourceSettings, read

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from twin.collection import Item
-    from twin.collection.fetch import Fetcher
+    from twin.collection.web.fetch import Fetcher
     from twin.records import Source, Visit
     from twin.warehouse import Warehouse
 
@@ -246,8 +246,8 @@ class Fetchers:
     def __call__(self, **settings: object) -> Fetcher:
         import time
 
-        from twin.collection.fetch import Fetcher
-        from twin.collection.pacing import Timing
+        from twin.collection.web.fetch import Fetcher
+        from twin.collection.web.pacing import Timing
         from twin.settings import SourceSettings, read
 
         given = read(SourceSettings).model_copy(update={"allow_private_addresses": True} | settings)

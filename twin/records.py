@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from twin.links import without_targets
+from twin.text.links import without_targets
 
 if TYPE_CHECKING:
     import numpy as np

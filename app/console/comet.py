@@ -20,9 +20,9 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
 from app.console.requests import Database, read_json
+from app.console.store.comet import MAX_ASSET_BYTES, ExperimentStore
+from twin.deployment.standin_addresses import COMET_PATH
 from twin.errors import InputError, NotAuthorized, ReviewRequired, TwinError, UnknownName
-from twin.standins.addresses import COMET_PATH
-from twin.standins.comet import MAX_ASSET_BYTES, ExperimentStore
 
 __all__ = ["ERRORS", "REST", "answer_in_comets_shape", "millis", "needs_api_key", "route_handlers"]
 

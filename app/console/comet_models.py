@@ -14,9 +14,9 @@ from litestar.types import ControllerRouterHandler
 
 from app.console.comet import ERRORS, REST, Body, millis, needs_api_key
 from app.console.requests import Database, read_json
+from app.console.store.comet import ExperimentStore
+from app.console.store.comet_models import STATUSES, ModelStore
 from twin.errors import InputError
-from twin.standins.comet import ExperimentStore
-from twin.standins.comet_models import STATUSES, ModelStore
 
 __all__ = ["route_handlers"]
 

@@ -11,11 +11,9 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.console.requests import Database, read_json
-from twin.errors import UnknownName
-from twin.standins import opik_search
-from twin.standins.addresses import OPIK_PATH
-from twin.standins.opik import TraceStore
-from twin.standins.opik_records import (
+from app.console.store import opik_search
+from app.console.store.opik import TraceStore
+from app.console.store.opik_records import (
     Project,
     Score,
     ScoreWrite,
@@ -27,7 +25,9 @@ from twin.standins.opik_records import (
     TraceWrite,
     project_id,
 )
-from twin.standins.opik_views import total_usage
+from app.console.store.opik_views import total_usage
+from twin.deployment.standin_addresses import OPIK_PATH
+from twin.errors import UnknownName
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler

@@ -17,9 +17,9 @@ from app.console.charts import HEIGHT, WIDTH, curve
 from app.console.layout import page
 from app.console.requests import Database, ReviewerToken
 from app.console.review import reviewer_of
+from app.console.store.comet import ExperimentStore
+from app.console.store.comet_models import ModelStore
 from twin.registry.comet import MANIFEST_FILE, numbers
-from twin.standins.comet import ExperimentStore
-from twin.standins.comet_models import ModelStore
 
 __all__ = ["ScoreRow", "route_handlers", "score_rows"]
 

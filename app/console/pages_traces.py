@@ -11,10 +11,10 @@ from litestar.response import Redirect, Template
 
 from app.console import layout
 from app.console.requests import Database
-from twin.standins import opik_search
-from twin.standins.opik import TraceStore
-from twin.standins.opik_records import Span, Trace
-from twin.standins.opik_views import Summary, summarize, waterfall
+from app.console.store import opik_search
+from app.console.store.opik import TraceStore
+from app.console.store.opik_records import Span, Trace
+from app.console.store.opik_views import Summary, summarize, waterfall
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler

@@ -24,8 +24,8 @@ from litestar.types import ControllerRouterHandler
 
 from app.console.layout import page
 from app.console.requests import Database, ReviewerToken, read_json
+from app.console.store.comet_models import Decision, ModelStore
 from twin.errors import InputError, NotAuthorized
-from twin.standins.comet_models import Decision, ModelStore
 
 __all__ = ["reviewer_of", "route_handlers"]
 

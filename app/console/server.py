@@ -17,6 +17,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from app.console import comet, comet_models, layout, opik, pages_registry, pages_traces, review
+from app.console.store.comet import ExperimentStore
+from app.console.store.comet_models import ModelStore
+from app.console.store.opik import TraceStore
 from twin.errors import (
     AlreadyDecided,
     InputError,
@@ -27,9 +30,6 @@ from twin.errors import (
     UnknownName,
     WarehouseUnavailable,
 )
-from twin.standins.comet import ExperimentStore
-from twin.standins.comet_models import ModelStore
-from twin.standins.opik import TraceStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

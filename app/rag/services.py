@@ -11,9 +11,9 @@ from twin.deployment import Deployment
 from twin.errors import IndexUnavailable, ModelUnavailable
 from twin.rag.authors import Authors
 from twin.rag.pipeline import StreamingModel
-from twin.rag.retrieval import Retriever
 from twin.rag.tracing import Tracer
 from twin.records import Interaction
+from twin.retrieval.retriever import Retriever
 from twin.settings import MongoSettings, RagSettings, read
 from twin.warehouse.interactions import AsyncInteractions
 

@@ -16,8 +16,8 @@ from twin.cleaning import refresh
 from twin.features import embedding, pipeline
 from twin.features.embedding_cache import EmbeddingCache
 from twin.features.index import open_index, points
-from twin.rag.retrieval import Retriever
 from twin.records import Chunk, Document, Source, document_id
+from twin.retrieval.retriever import Retriever
 from twin.settings import EmbeddingSettings, QdrantSettings, read
 from twin.warehouse import Warehouse, mongod
 

@@ -21,7 +21,7 @@ WARM = 3
 
 
 def ours(html: str) -> str:
-    from twin.collection import webpage
+    from twin.collection.pages import webpage
 
     return webpage.read(html, URL).content
 

@@ -45,7 +45,7 @@ def add(location: str, author: Author = None) -> None:
 @explained
 def list_(as_json: Json = False) -> None:
     """Everything that the twin reads: from twin.yaml and from `sources add`, with its documents and the last look."""
-    from twin import sources
+    from twin.collection import sources
     from twin.deployment import Deployment
     from twin.settings import HomeSettings, read
 
@@ -79,7 +79,7 @@ def list_(as_json: Json = False) -> None:
 @explained
 def problems(as_json: Json = False) -> None:
     """What was refused or failed at the last look, and why, by source."""
-    from twin import sources
+    from twin.collection import sources
     from twin.deployment import Deployment
     from twin.settings import HomeSettings, read
 
@@ -103,7 +103,7 @@ def problems(as_json: Json = False) -> None:
 @explained
 def remove(location: str) -> None:
     """Forget a source. Its documents are tombstoned, and leave the index with the next ingest."""
-    from twin import sources
+    from twin.collection import sources
     from twin.deployment import Deployment
     from twin.settings import HomeSettings, read
 
@@ -166,7 +166,7 @@ def ingest(
 
 def _with_standard_input(locations: list[str], home: Home, title: str | None) -> list[str]:
     """The locations, with what comes through standard input kept as a file of the inbox."""
-    from twin.collection import inbox
+    from twin.collection.files import inbox
     from twin.settings import SourceSettings, read
 
     if "-" not in locations:
@@ -193,8 +193,8 @@ def _known_at(location: str, known: Mapping[str, Source]) -> Source:
 
 def _told(look: LastLook | None) -> tuple[str, str]:
     """When the last look was, and what it found or why it failed."""
-    from twin.upkeep import spoken
+    from twin.collection.ingestion import counts_as_text
 
     if look is None:
         return "never", ""
-    return f"{look.at:%Y-%m-%d %H:%M}", look.error or spoken(look.counts)
+    return f"{look.at:%Y-%m-%d %H:%M}", look.error or counts_as_text(look.counts)

@@ -93,10 +93,10 @@ def _tell_rows(report: Imported, as_json: bool) -> None:
 
 
 def _bring_in(source: Source, warehouse: Warehouse, home: Home, as_json: bool) -> None:
-    from twin import upkeep
+    from twin.collection import ingestion
     from twin.settings import SourceSettings, read
 
-    report = upkeep.bring_in([source], warehouse, read(SourceSettings), cache=home.cache / "collection")
+    report = ingestion.ingest([source], warehouse, read(SourceSettings), cache=home.cache / "collection")
     problems = [{"url": each.url, "state": each.state, "reason": each.reason or ""} for each in report.problems]
     if as_json:
         print_json({**report.counts, "problems": problems})
@@ -112,7 +112,7 @@ def _bring_in(source: Source, warehouse: Warehouse, home: Home, as_json: bool) -
 
 def _documents(file: str, first: bytes, rest: IO[bytes], home: Home, author: str | None) -> Source:
     """The source that a file of documents is; standard input is kept in the inbox."""
-    from twin.collection import inbox
+    from twin.collection.files import inbox
     from twin.records import Source
     from twin.settings import SourceSettings, read
 

@@ -19,9 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twin.collection import archives, googledocs, markup, notion, obsidian
-from twin.collection.archives import Limits, Member, Refusal
 from twin.collection.collectors import linkedin, mastodon, x
+from twin.collection.exports import archives, googledocs, notion, obsidian
+from twin.collection.exports.archives import Limits, Member, Refusal
+from twin.collection.pages import markup
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 from twin.records import Document, Rejected, Source, Visit
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from twin.collection import feeds, sitemaps, webpage
+from twin.collection.feeds import parsing, sitemaps
+from twin.collection.pages import webpage
 from twin.errors import CollectionError
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def outcome(read: Callable[[], T]) -> T | None:
 @pytest.mark.parametrize("name", FEEDS)
 def test_a_hostile_feed_gives_entries_or_a_reason_in_bounded_time(name: str) -> None:
     start = time.process_time()
-    feed = outcome(lambda: feeds.parse(FEEDS[name].encode(), "https://blog.example/feed"))
+    feed = outcome(lambda: parsing.parse(FEEDS[name].encode(), "https://blog.example/feed"))
     assert time.process_time() - start < SECONDS
-    assert feed is None or len(feed.entries) <= feeds.MAX_ENTRIES
+    assert feed is None or len(feed.entries) <= parsing.MAX_ENTRIES
     assert "root:" not in repr(feed)
 
 
@@ -76,7 +77,7 @@ def test_entities_are_refused_before_anything_expands_them(name: str, root: str)
     data = FEEDS[name].replace("rss", root).encode()
     with pytest.raises(CollectionError, match="declares XML entities"):
         _ = (
-            feeds.parse(data, "https://blog.example/feed")
+            parsing.parse(data, "https://blog.example/feed")
             if root == "rss"
             else sitemaps.parse(data, max_bytes=MEGABYTE)
         )
@@ -133,7 +134,7 @@ ANY_BYTES = st.one_of(
 @example(data=b"\x1f\x8b\x08\0\0\0\0\0", charset=None)
 def test_any_bytes_are_a_feed_or_a_reason(data: bytes, charset: str | None) -> None:
     for media_type in ("", "application/json"):
-        feed = outcome(lambda: feeds.parse(data, "https://blog.example/feed", charset=charset, media_type=media_type))  # noqa: B023
+        feed = outcome(lambda: parsing.parse(data, "https://blog.example/feed", charset=charset, media_type=media_type))  # noqa: B023
         for entry in feed.entries if feed else []:
             fragment = outcome(lambda: webpage.fragment(entry.html or "", entry.base))  # noqa: B023
             (fragment or "").encode("utf-8")

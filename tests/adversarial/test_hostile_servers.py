@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twin.collection import urls
-from twin.collection.robots import Rules
+from twin.collection.web import urls
+from twin.collection.web.robots import Rules
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
@@ -199,8 +199,8 @@ TARGETS = [
 @pytest.mark.parametrize("path", ["/p", "/robots.txt"])
 def test_no_redirect_leads_inside(web: Any, monkeypatch: pytest.MonkeyPatch, target: str, path: str) -> None:
     """The one host that may be reached is the test's own; everything else is resolved and judged as in production."""
-    from twin.collection import addresses
-    from twin.collection.fetch import Fetcher
+    from twin.collection.web import addresses
+    from twin.collection.web.fetch import Fetcher
     from twin.settings import SourceSettings, read
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -227,7 +227,7 @@ def test_a_name_that_leads_inside_at_its_second_look_gains_nothing(fetchers: Any
     async def resolve(host: str, port: int) -> list[str]:
         return next(looks)
 
-    from twin.collection.fetch import Fetcher
+    from twin.collection.web.fetch import Fetcher
     from twin.settings import SourceSettings, read
 
     fetcher = Fetcher(read(SourceSettings).model_copy(update={"timeout_seconds": 0.5} | ONCE), resolver=resolve)

@@ -29,8 +29,8 @@ from twin.features.index import open_index
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, wait_until
 from twin.rag.authors import Authors
-from twin.rag.retrieval import Retriever
 from twin.records import Chunk, Document, Source
+from twin.retrieval.retriever import Retriever
 from twin.serving.client import ChatClient
 from twin.settings import MongoSettings, OpikSettings, QdrantSettings, RagSettings, read
 from twin.warehouse import Warehouse

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from twin import collection
-from twin.collection import browser
+from twin.collection.web import browser
 from twin.records import Document, Rejected, Unchanged
 from twin.settings import SourceSettings, read
 
@@ -207,5 +207,6 @@ def test_a_browser_that_is_missing_is_named(
 
 
 def test_playwright_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, twin.collection.browser, twin.collection.webarticle; sys.exit('playwright' in sys.modules)"
+    modules = "twin.collection.web.browser, twin.collection.pages.webarticle"
+    code = f"import sys, {modules}; sys.exit('playwright' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

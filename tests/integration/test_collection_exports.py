@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twin import collection
-from twin.collection import exports
+from twin.collection.exports import export_files
 from twin.errors import SourceFailed
 from twin.records import Document, Rejected, Unchanged
 
@@ -444,7 +444,7 @@ def test_a_folder_of_an_export_that_cannot_be_opened_fails_the_source_so_that_no
     monkeypatch.setattr(os, "scandir", deny)  # tests run as root at times, whom no folder keeps out
     with (
         pytest.raises(SourceFailed, match="more cannot be opened: Permission denied"),
-        exports.opened(tmp_path, lambda _: True, member_bytes=100),
+        export_files.opened(tmp_path, lambda _: True, member_bytes=100),
     ):
         pass
-    assert exports.names_of(tmp_path) == ["data/notes.md"]
+    assert export_files.names_of(tmp_path) == ["data/notes.md"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.web import Remembering, Site, serve
 from twin import collection
-from twin.collection.recheck import RECHECKED
+from twin.collection.feeds.recheck import RECHECKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

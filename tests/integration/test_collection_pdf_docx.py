@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.collection import extraction
+from twin.collection.pages import extraction
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 from twin.records import Document, Rejected
 

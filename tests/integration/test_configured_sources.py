@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin import sources, upkeep
+from twin.collection import ingestion, sources
 from twin.settings import SourceSettings, read
 from twin.warehouse import Warehouse
 
@@ -37,7 +37,7 @@ def test_one_bad_place_in_the_file_costs_the_others_nothing(warehouse: Warehouse
     known = sources.known(file, warehouse)
     assert repository in known
     assert len(known) == 4, "what was there before keeps its kind, and is no second source"
-    report = upkeep.bring_in(known, warehouse, read(SourceSettings))
+    report = ingestion.ingest(known, warehouse, read(SourceSettings))
     assert (report.added, report.refused, report.failed) == (1, 2, 1)
     assert [problem.url for problem in report.problems if "http or https" in (problem.reason or "")] == [
         "ftp://example.com/x"
@@ -47,7 +47,7 @@ def test_one_bad_place_in_the_file_costs_the_others_nothing(warehouse: Warehouse
 def test_what_was_not_there_at_first_is_one_source_once_it_is(warehouse: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "twin.yaml"
     file.write_text("authors: [{name: Ada, sources: [work]}]")
-    upkeep.bring_in(sources.known(file, warehouse), warehouse, read(SourceSettings), forget_empty=False)
+    ingestion.ingest(sources.known(file, warehouse), warehouse, read(SourceSettings), forget_empty=False)
     assert [problem.url for problem in warehouse.problems()] == [str(tmp_path / "work")]
     (tmp_path / "work" / ".git").mkdir(parents=True)
     (tmp_path / "work" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")

@@ -11,7 +11,7 @@ from twin.datasets.filters import why_not
 from twin.records import Chunk, chunk_id, document_id
 from twin.serving.process import model_process
 from twin.settings import EndpointSettings, ModelSettings, read
-from twin.training import base
+from twin.training import base_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def a_chunk(subject: str, text: str) -> Chunk:
     )
 
 
-def make(folder: Path, model: base.BaseModel) -> InstructDataset:
+def make(folder: Path, model: base_model.BaseModel) -> InstructDataset:
     assert model.gguf is not None
     patient = read(EndpointSettings).model_copy(update={"threads": 1, "timeout_seconds": 250.0})
     return build(
@@ -71,7 +71,7 @@ def make(folder: Path, model: base.BaseModel) -> InstructDataset:
 
 @pytest.mark.timeout(600)
 def test_a_small_model_writes_questions_that_the_passages_answer(tmp_path: Path, home: Path) -> None:
-    model = base.ensure(read(ModelSettings), home)
+    model = base_model.ensure(read(ModelSettings), home)
     dataset = make(tmp_path, model)
     samples = [*dataset.train, *dataset.test]
     # How many a model of 135M parameters gets right differs between machines; every passage is accounted for on all

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.web import Site, serve
-from twin import collection, upkeep
+from twin import collection
+from twin.collection import ingestion
 from twin.settings import SourceSettings, read
 from twin.warehouse import Warehouse
 
@@ -33,7 +34,7 @@ def warehouse(mongo_uri: str, mongo_database: str) -> Iterator[Warehouse]:
 
 def look(warehouse: Warehouse, source: Source) -> dict[str, int]:
     given = {"allow_private_addresses": True, "host_delay_min_seconds": 0.0, "host_delay_factor": 0.0, "attempts": 1}
-    report = upkeep.bring_in([source], warehouse, read(SourceSettings).model_copy(update=given))
+    report = ingestion.ingest([source], warehouse, read(SourceSettings).model_copy(update=given))
     return {name: count for name, count in report.counts.items() if count}
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from twin.collection.fetch import ANY_TYPE
+from twin.collection.web.fetch import ANY_TYPE
 from twin.errors import SourceFailed, SourceGone, SourceRefused
 from twin.records import Visit
 
 if TYPE_CHECKING:
     from socket import socket
 
-    from twin.collection.fetch import Fetched, Fetcher
+    from twin.collection.web.fetch import Fetched, Fetcher
 
 PAGE = b"<!doctype html><html><body><p>A page.</p></body></html>"
 

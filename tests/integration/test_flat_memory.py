@@ -17,7 +17,7 @@ from twin.warehouse import Warehouse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
 
 SOURCE = Source(kind="jsonl", location="/export.jsonl", author="Ada")
 FEW, MANY = 1_000, 10_000

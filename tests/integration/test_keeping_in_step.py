@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from twin import upkeep
+from twin.collection import ingestion
 from twin.collection.events import Ended, Found
 from twin.errors import SourceFailed
 from twin.records import Document, Gone, Rejected, Source, Unchanged, Visit, document_id
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.events import Event
 
 WORDS = "Engines turn heat into work. They do it in cycles, and each cycle gives a little less than it took. "
@@ -401,17 +401,17 @@ def test_web_pages_and_folders_are_kept_in_step_in_one_run(
     (tmp_path / "note.md").write_text(f"# Note\n\n{WORDS}")
     (tmp_path / "other.md").write_text(f"# Other\n\n{WORDS}")
     todo = [*(site.source(*place) for place in places), a_source(str(tmp_path))]
-    assert counted(upkeep.bring_in(todo, warehouse, settings)) == {"added": 14}
+    assert counted(ingestion.ingest(todo, warehouse, settings)) == {"added": 14}
     site.write("a", "/0", f"Edited. {WORDS * 3}")
     site.write("b", "/1", "", status=410)
     site.write("c", "/2", "", status=500)
     (tmp_path / "other.md").write_text(f"# Other\n\nEdited. {WORDS}")
-    monkeypatch.setattr(upkeep, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(ingestion, "TELL_SECONDS", 0.0)
     told: list[str] = []
-    second = upkeep.bring_in(todo, warehouse, settings, tell=told.append)
+    second = ingestion.ingest(todo, warehouse, settings, tell=told.append)
     assert told[-1] == "13 of 13 sources: 2 changed, 10 unchanged, 1 failed", "removals come at the end of a run"
     assert counted(second) == {"changed": 2, "removed": 1, "unchanged": 10, "failed": 1}
-    places_told = upkeep.by_place(second)
+    places_told = ingestion.by_place(second)
     assert {(place["kind"], str(place["place"]).split(":")[0], place["changed"]) for place in places_told} == {
         ("article", "127.0.0.1", 1),
         ("article", "127.0.0.2", 0),
@@ -431,7 +431,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with_and_asks_nothing_twice(
     for host, path in places:
         site.write(host, path, WORDS * 3)
     todo = [site.source(*place) for place in places]
-    upkeep.bring_in(todo, warehouse, settings)
+    ingestion.ingest(todo, warehouse, settings)
     site.asked.clear()
     site.write("a", "/3", f"Edited. {WORDS * 3}")
     whole = warehouse.observe_all
@@ -450,18 +450,18 @@ def test_a_run_that_was_cut_off_is_gone_on_with_and_asks_nothing_twice(
 
     monkeypatch.setattr(warehouse, "observe_all", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        upkeep.bring_in(todo, warehouse, settings)
+        ingestion.ingest(todo, warehouse, settings)
     monkeypatch.undo()
     asked = Counter(site.asked)
     told: list[str] = []
-    report = upkeep.bring_in(todo, warehouse, settings, tell=told.append)
+    report = ingestion.ingest(todo, warehouse, settings, tell=told.append)
     assert sum(report.counts.values()) == 20
     assert "goes on with the run" in told[0]
     assert "7 sources are done" in told[0]
     again = {place: count - asked[place] for place, count in site.asked.items() if count > asked[place]}
     assert len(again) == 13
     site.asked.clear()
-    upkeep.bring_in(todo, warehouse, settings)
+    ingestion.ingest(todo, warehouse, settings)
     assert len(site.asked) == 20, "a run that ended is begun afresh"
 
 
@@ -472,12 +472,12 @@ def test_more_sources_than_a_runs_budget_are_read_in_several_runs(
     for number in range(7):
         site.write("a", f"/page-{number}", f"{WORDS} {number}")
     small = settings.model_copy(update={"run_requests": 4})  # robots.txt and three pages
-    first = upkeep.bring_in(sources, warehouse, small)
+    first = ingestion.ingest(sources, warehouse, small)
     assert counted(first) == {"added": 3, "failed": 4}
     assert all("budget" in (problem.reason or "") for problem in first.problems)
     assert len(warehouse.sources()) == 7, "those that were put off are not forgotten"
     for _ in range(2):
-        upkeep.bring_in(sources, warehouse, small)
+        ingestion.ingest(sources, warehouse, small)
     assert warehouse.document_count() == 7
 
 
@@ -485,7 +485,7 @@ def test_a_new_source_that_fails_keeps_its_problem_on_record_where_it_is_not_to_
     warehouse: Warehouse, site: Site, settings: SourceSettings
 ) -> None:
     site.pages["a/down"] = (503, "")
-    upkeep.bring_in([site.source("a", "/down")], warehouse, settings, forget_empty=False)
+    ingestion.ingest([site.source("a", "/down")], warehouse, settings, forget_empty=False)
     assert [problem.url for problem in warehouse.problems()] == [site.source("a", "/down").location]
 
 
@@ -510,11 +510,11 @@ def test_a_file_edited_after_the_cut_is_read_when_the_run_goes_on(
 ) -> None:
     (tmp_path / "note.md").write_text(f"# Note\n\n{WORDS}")
     folder = a_source(str(tmp_path))
-    upkeep.bring_in([folder], warehouse, settings)
+    ingestion.ingest([folder], warehouse, settings)
     with pytest.raises(ZeroDivisionError), warehouse.run([folder]):
         raise ZeroDivisionError
     (tmp_path / "note.md").write_text(f"# Note\n\nEdited. {WORDS}")
-    assert counted(upkeep.bring_in([folder], warehouse, settings)) == {"changed": 1}
+    assert counted(ingestion.ingest([folder], warehouse, settings)) == {"changed": 1}
 
 
 def test_a_new_location_that_gives_nothing_is_forgotten_and_a_known_one_is_not(
@@ -522,10 +522,10 @@ def test_a_new_location_that_gives_nothing_is_forgotten_and_a_known_one_is_not(
 ) -> None:
     (tmp_path / "a.md").write_text(f"# Note\n\n{WORDS}")
     known, mistaken = a_source(str(tmp_path)), a_source(str(tmp_path / "nowhere"))
-    upkeep.bring_in([known, mistaken], warehouse, settings)
+    ingestion.ingest([known, mistaken], warehouse, settings)
     assert warehouse.sources() == [known]
     shutil.rmtree(tmp_path)
-    failed = upkeep.bring_in([known], warehouse, settings)
+    failed = ingestion.ingest([known], warehouse, settings)
     assert counted(failed) == {"failed": 1}
     assert warehouse.sources() == [known]
     assert len(warehouse.fingerprints()) == 1

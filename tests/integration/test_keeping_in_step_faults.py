@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from twin import upkeep
+from twin.collection import ingestion
 from twin.errors import WarehouseUnavailable
 from twin.processes import wait_until
 from twin.records import Source
@@ -40,7 +40,7 @@ from twin.warehouse import Warehouse
 uri, database, *locations = sys.argv[1:]
 sources = [Source(kind="article", location=location, author="Ada") for location in locations]
 with Warehouse(uri, database) as warehouse:
-    print(upkeep.bring_in(sources, warehouse, read(SourceSettings), tell=print).counts, flush=True)
+    print(upkeep.ingest(sources, warehouse, read(SourceSettings), tell=print).counts, flush=True)
 """
 pytestmark = pytest.mark.timeout(120)
 
@@ -145,7 +145,7 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_asked_or_written_twice(
     with Warehouse(mongo_uri, mongo_database) as warehouse:
         before = {document.id for document in warehouse.documents()}
         told: list[str] = []
-        report = upkeep.bring_in(site.sources, warehouse, settings, tell=told.append)
+        report = ingestion.ingest(site.sources, warehouse, settings, tell=told.append)
         assert f"{FREE_PAGES} sources are done" in told[0]
         assert report.counts["unchanged"] == len(before) == FREE_PAGES
         assert report.counts["added"] == PAGES - FREE_PAGES
@@ -188,12 +188,12 @@ def test_mongod_that_dies_in_the_middle_ends_the_run_with_advice_and_the_next_co
     with running, Warehouse(running.uri, "t", timeout_seconds=1) as warehouse:
         killer.start()
         with pytest.raises(WarehouseUnavailable, match="same command again"):
-            upkeep.bring_in(site.sources, warehouse, settings)
+            ingestion.ingest(site.sources, warehouse, settings)
         killer.join()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("collect-")] == []
     site.asked.clear()
     with mongod.start(data) as running, Warehouse(running.uri, "t") as warehouse:
-        report = upkeep.bring_in(site.sources, warehouse, settings)
+        report = ingestion.ingest(site.sources, warehouse, settings)
         assert report.held == PAGES
         assert warehouse.document_count() == PAGES
         assert len(site.asked) == report.counts["added"], "what was stored is not asked for again"

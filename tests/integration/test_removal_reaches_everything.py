@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from twin import datasets, upkeep
+from twin import datasets
 from twin.artifacts import ArtifactStore
 from twin.cleaning.refresh import refresh
+from twin.collection import ingestion
 from twin.features import embedding, pipeline
 from twin.features.index import open_index
 from twin.home import Home
@@ -110,7 +111,7 @@ def embedder() -> Embedder:
 def through(todo: list[Source], warehouse: Warehouse, embedder: Embedder, home: Path, *, confirm: bool = False) -> Made:
     """Everything from the sources to the index and the dataset."""
     names = {document.id: document.url.rsplit("/", 1)[-1] for document in warehouse.documents()}
-    upkeep.bring_in(todo, warehouse, read(SourceSettings), confirm_vanished=confirm)
+    ingestion.ingest(todo, warehouse, read(SourceSettings), confirm_vanished=confirm)
     names |= {document.id: document.url.rsplit("/", 1)[-1] for document in warehouse.documents()}
     refresh(warehouse)
     store = ArtifactStore(str(home / "artifacts"))

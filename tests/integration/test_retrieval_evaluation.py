@@ -8,7 +8,7 @@ import dagster as dg
 import msgspec
 import pytest
 
-from assets import retrieval
+from assets import evaluation
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource
 from twin import datasets
 from twin.datasets import InstructDataset
@@ -61,7 +61,7 @@ def evaluate(home: Path, *, accept: bool = False) -> dg.ExecuteInProcessResult:
         "vector_index": VectorIndexResource(**resource),
     }
     return dg.materialize(
-        [retrieval.retrieval_evaluation, *retrieval.CHECKS],
+        [evaluation.retrieval_evaluation, *evaluation.CHECKS],
         resources=resources,
         run_config={"ops": {"retrieval_evaluation": {"config": {"accept": accept}}}},
         raise_on_error=False,
@@ -129,7 +129,7 @@ def test_a_worse_index_is_stopped_until_a_person_accepts_it(home: Path, deployme
 
 
 def test_a_check_before_any_evaluation_says_what_to_do(home: Path) -> None:
-    verdict = retrieval.no_regression(artifacts=ArtifactsResource(home=str(home)))
+    verdict = evaluation.no_regression(artifacts=ArtifactsResource(home=str(home)))
     assert isinstance(verdict, dg.AssetCheckResult)
     assert not verdict.passed
     assert "llm-twin materialize retrieval_evaluation" in (verdict.description or "")

@@ -15,10 +15,10 @@ from twin.evaluation.retrieval import DEPTH, Question, evaluate
 from twin.evaluation.rivals import BM25, DENSE, rivals
 from twin.features import chunking, embedding
 from twin.features.index.edge import EdgeIndex
-from twin.rag.retrieval import Retriever
 from twin.records import CleanedDocument, content_hash, document_id
 from twin.retrieval.ranking import IndexOrder
 from twin.retrieval.relevance import relevant
+from twin.retrieval.retriever import Retriever
 from twin.retrieval.understanding import Known, understand
 from twin.settings import EmbeddingSettings, RagSettings, read
 

@@ -15,14 +15,14 @@ import pytest
 import uvicorn
 
 from app.console.server import create_app
+from app.console.store.opik import MAX_CHARACTERS
 from twin.deployment import Deployment
+from twin.deployment.standin_addresses import OPIK_PATH
 from twin.home import Home, RunState, ServiceState
 from twin.monitoring import delivery
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, free_port, wait_until
 from twin.settings import OpikSettings, read
-from twin.standins.addresses import OPIK_PATH
-from twin.standins.opik import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -14,10 +14,10 @@ import pytest
 from twin.errors import TrainingFailed
 from twin.evaluation import losses
 from twin.evaluation.losses import HeldOut
-from twin.rag.prompts import answer_messages
+from twin.prompts import answer_messages
 from twin.serving.process import model_process
 from twin.settings import EndpointSettings, ModelSettings, read
-from twin.training import base
+from twin.training import base_model as base_models
 from twin.training.job import LocalTrainer, TrainingJob
 from twin.training.program import models, samples
 from twin.training.recipe import Recipe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from twin.training.base import BaseModel
+    from twin.training.base_model import BaseModel
     from twin.training.progress import Progress
 
 AUTHOR = "Ada"
@@ -95,7 +95,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
-    return base.ensure(read(ModelSettings).model_copy(update={"base": None}), tmp_path_factory.mktemp("home"))
+    return base_models.ensure(read(ModelSettings).model_copy(update={"base": None}), tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_a_finished_model_is_returned_as_it_is(story: Story) -> None:
 
 def test_the_manifest_says_all_that_made_the_model(story: Story, base_model: BaseModel) -> None:
     manifest = story.model.manifest
-    assert (manifest["base_model"], manifest["base_sha256"]) == (base_model.name, base.WHEEL_SHA256)
+    assert (manifest["base_model"], manifest["base_sha256"]) == (base_model.name, base_models.WHEEL_SHA256)
     assert (manifest["dataset_version"], manifest["code_version"]) == ("d1", story.job.provenance.code_version)
     assert msgspec.convert(manifest["hyperparameters"], Recipe) == RECIPE
     assert (manifest["format"], manifest["file"]) == ("gguf", "model-q8_0.gguf")
@@ -241,7 +241,7 @@ def test_a_training_run_that_comet_misses_is_kept_for_later(tmp_path: Path, monk
     monkeypatch.setenv("COMET_URL_OVERRIDE", "http://127.0.0.1:9/clientlib/")
     provenance = TrainingJob(
         dataset_version="d1",
-        base=base.BaseModel(name="b", folder=tmp_path, gguf=None, sha256="ab"),
+        base=base_models.BaseModel(name="b", folder=tmp_path, gguf=None, sha256="ab"),
         recipe=RECIPE,
         train=tmp_path / "none.jsonl",
     ).provenance

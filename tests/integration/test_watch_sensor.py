@@ -9,7 +9,7 @@ import pytest
 
 from resources import WarehouseResource
 from sensors import watched_sources
-from twin import upkeep
+from twin.collection import ingestion
 from twin.records import Source
 from twin.settings import SourceSettings, read
 from twin.warehouse import Warehouse
@@ -55,7 +55,7 @@ def test_a_folder_is_read_when_it_is_new_and_again_soon_after_it_changed(
     warehouse.add_source(notes)
     launched, reason, cursor = tick(instance)
     assert (launched, reason) == (True, "1 of 1 sources are due")
-    upkeep.bring_in([notes], warehouse, read(SourceSettings))
+    ingestion.ingest([notes], warehouse, read(SourceSettings))
     launched, _, cursor = tick(instance, cursor)
     assert not launched
     (tmp_path / "notes" / "b.md").write_text("# Looms\n\nLooms weave.\n")

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twin.artifacts import ArtifactStore
+from twin.artifacts.parquet import from_table, to_table
 from twin.errors import ArtifactError
-from twin.parquet import from_table, to_table
 from twin.records import Chunk, EmbeddedChunk
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from twin.cleaning.boilerplate import without_boilerplate
 from twin.cleaning.duplicates import signature, text_hash
 from twin.cleaning.language import detect_language
-from twin.cleaning.links import without_trackers
 from twin.cleaning.personal_data import Finding, Redactor, find_personal_data, redact
 from twin.cleaning.whitespace import normalise, settle_blank_lines
 from twin.records import CleanedDocument
+from twin.text.trackers import without_trackers
 
 if TYPE_CHECKING:
     from collections import Counter

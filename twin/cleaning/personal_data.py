@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from twin.cleaning.finders.addresses import emails, ip_addresses, spelt_emails
-from twin.cleaning.finders.base import Finding
+from twin.cleaning.finders.finding import Finding
 from twin.cleaning.finders.numbers import accounts, codici_fiscali, labelled_ids, numbers, wallets
 from twin.cleaning.finders.providers import provider_keys
 from twin.cleaning.finders.secrets import assigned_secrets, private_keys, url_credentials

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.collection.base import Collector, Item
+from twin.collection.collector import Collector, Item
 from twin.collection.registry import all_collectors, collector_of
 from twin.collection.session import Memory, Session
 from twin.errors import InputError

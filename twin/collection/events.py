@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.errors import CollectionError
     from twin.records import Source
 

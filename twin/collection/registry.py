@@ -15,7 +15,7 @@ from twin.collection import collectors
 from twin.errors import SettingsError
 
 if TYPE_CHECKING:
-    from twin.collection.base import Collector
+    from twin.collection.collector import Collector
 
 __all__ = ["ENTRY_POINTS", "all_collectors", "collector_of"]
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from twin.collection.browser import Browser
-    from twin.collection.fetch import Fetcher
+    from twin.collection.web.browser import Browser
+    from twin.collection.web.fetch import Fetcher
     from twin.records import Source, Visit
     from twin.settings import SourceSettings
 
@@ -77,7 +77,7 @@ class Session:
         """The one way to the web, which keeps to every host's pace across all sources of the run."""
         with self._making:
             if self._fetcher is None:
-                from twin.collection.fetch import Fetcher
+                from twin.collection.web.fetch import Fetcher
 
                 self._fetcher = Fetcher(self.settings, is_fresh=self.is_fresh)
             return self._fetcher
@@ -99,7 +99,7 @@ class Session:
         fetcher = self.fetcher
         with self._making:
             if self._browser is None:
-                from twin.collection.browser import Browser
+                from twin.collection.web.browser import Browser
 
                 self._browser = Browser(self.settings, fetcher)
             return self._browser

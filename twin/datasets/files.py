@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin import prompts
 from twin.datasets.instruct import VERSION, InstructDataset, to_messages
 from twin.datasets.writer import PROMPT_VERSION
 from twin.errors import ArtifactError
-from twin.rag import prompts
 from twin.records import InstructSample
 
 if TYPE_CHECKING:

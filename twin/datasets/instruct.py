@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin import prompts
 from twin.datasets.passages import choose, distinct, is_answer
 from twin.datasets.splits import held_out_documents, without_copies_of
 from twin.datasets.text import normalise
 from twin.datasets.writer import PROMPT_VERSION, InstructionWriter
-from twin.rag import prompts
 from twin.records import NAMESPACE, Chunk, InstructSample, content_hash
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twin.artifacts import ArtifactStore
     from twin.settings import TrainingSettings
-    from twin.training.base import BaseModel
+    from twin.training.base_model import BaseModel
     from twin.training.progress import Progress
 
 __all__ = ["VERSION", "Assessment", "assess", "latest"]

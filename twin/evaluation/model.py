@@ -14,7 +14,7 @@ import msgspec
 from twin.errors import SettingsError
 from twin.evaluation import losses, style
 from twin.evaluation.losses import HeldOut, SampleLoss
-from twin.rag.prompts import answer_messages
+from twin.prompts import answer_messages
 from twin.training.progress import Progress
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from twin.links import without_targets
 from twin.records import Chunk, chunk_id
+from twin.text.links import without_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -14,8 +14,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from twin import prompts
 from twin.errors import EmptyQuestion, GenerationInterrupted, QuestionTooLong, ServiceUnavailable, TwinError
-from twin.rag import prompts
 from twin.rag.draft import Draft
 from twin.rag.messages import Answer, Event, Failed, Finished, Question
 from twin.rag.pipeline import Pipeline, StreamingModel, facts, milliseconds_since
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from twin.rag.authors import Authors
-    from twin.rag.retrieval import Retriever
     from twin.rag.tracing import Tracer
     from twin.records import Interaction
     from twin.retrieval.result import Retrieval
+    from twin.retrieval.retriever import Retriever
     from twin.settings import RagSettings
 
 __all__ = ["Rag", "check_text"]

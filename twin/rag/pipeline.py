@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from twin import prompts
 from twin.errors import GenerationInterrupted
-from twin.rag import prompts
 from twin.rag.markers import MarkerFilter
 from twin.rag.messages import Event, Found, Token
-from twin.rag.retrieval import best_author
 from twin.retrieval.relevance import relevant
+from twin.retrieval.retriever import best_author
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
     from twin.rag.authors import Authors
     from twin.rag.draft import Draft
-    from twin.rag.retrieval import Retriever
     from twin.rag.tracing import Span, SpanType, Tracer
     from twin.records import Passage
     from twin.retrieval.result import Retrieval
+    from twin.retrieval.retriever import Retriever
     from twin.retrieval.rewriting import Rewriter
     from twin.serving.client import Delta
     from twin.settings import RagSettings

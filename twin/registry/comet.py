@@ -27,7 +27,7 @@ import httpx
 
 from twin.errors import InputError, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.records import ModelVersion, content_hash
-from twin.registry.base import DEVELOPMENT, PRODUCTION, version_key
+from twin.registry.contract import DEVELOPMENT, PRODUCTION, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.records import ModelVersion  # noqa: TC001 - msgspec reads the annotations at run time
-from twin.registry.base import PRODUCTION
+from twin.registry.contract import PRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from twin.errors import TrainingFailed
 from twin.processes import Child
 from twin.records import content_hash
 from twin.training import VERSION, compute
-from twin.training.base import BaseModel, file_sha256
+from twin.training.base_model import BaseModel, file_sha256
 from twin.training.progress import Progress, parse
 from twin.training.recipe import Provenance, Recipe, to_hyperparameters
 

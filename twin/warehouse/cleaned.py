@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pymongo import ReplaceOne
 
 from twin.records import CleanedDocument
-from twin.warehouse.base import pages
 from twin.warehouse.conversion import to_row
 from twin.warehouse.copies import Copies, sketch_fields
+from twin.warehouse.part import pages
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

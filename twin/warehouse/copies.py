@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo import UpdateOne
 
-from twin.warehouse.base import Base, pages
+from twin.warehouse.part import Base, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

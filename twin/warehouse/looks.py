@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pymongo import UpdateOne
 
-from twin.collection.hosts import host_of
-from twin.warehouse.base import BATCH, LIVE
+from twin.collection.web.source_hosts import host_of
 from twin.warehouse.conversion import from_row
+from twin.warehouse.part import BATCH, LIVE
 from twin.warehouse.seen import Candidate
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pymongo import ReplaceOne
 
-from twin.warehouse.base import BATCH
 from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.part import BATCH
 from twin.warehouse.report import PROBLEMS, Outcome, State
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from twin.collection.events import Ended, Found
 from twin.errors import CollectionError
 from twin.records import Document
-from twin.warehouse.base import LIVE, Base
 from twin.warehouse.conversion import storable_time
 from twin.warehouse.ingest import Ingest
+from twin.warehouse.part import LIVE, Base
 from twin.warehouse.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.events import Event
     from twin.records import Source
     from twin.warehouse.ingest import Progress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pymongo import UpdateOne
 
 from twin.warehouse import looks, visits
-from twin.warehouse.base import LIVE, pages
+from twin.warehouse.part import LIVE, pages
 from twin.warehouse.report import Outcome
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from twin.collection.hosts import host_of
+from twin.collection.web.source_hosts import host_of
 from twin.records import content_hash
 from twin.warehouse import looks
-from twin.warehouse.base import Base
 from twin.warehouse.conversion import from_row, storable_time, to_row
+from twin.warehouse.part import Base
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator

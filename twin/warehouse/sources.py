@@ -9,9 +9,9 @@ from pymongo import UpdateOne
 from twin.errors import UnknownName
 from twin.records import Source
 from twin.warehouse import looks, outcomes, visits
-from twin.warehouse.base import LIVE, Base
 from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.memory import RunMemory
+from twin.warehouse.part import LIVE, Base
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from twin.records import Interaction
 from twin.warehouse import lease
-from twin.warehouse.base import LIVE
 from twin.warehouse.cleaned import CANONICAL, CleanedDocuments
 from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.part import LIVE
 from twin.warehouse.raw import RawDocuments
 from twin.warehouse.runs import Runs
 from twin.warehouse.sources import Sources

@@ -20,11 +20,11 @@ from pymongo import ReplaceOne
 
 from twin.errors import InputError
 from twin.records import Document, Interaction, Source, document_id
-from twin.warehouse.base import Base
 from twin.warehouse.conversion import from_row, storable_time
 from twin.warehouse.documents import Documents
 from twin.warehouse.looks import LastLook
 from twin.warehouse.outcomes import Problem
+from twin.warehouse.part import Base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,8 +12,8 @@ import msgspec
 from pymongo import ReplaceOne
 
 from twin.records import Visit, document_id
-from twin.warehouse.base import LIVE, pages
 from twin.warehouse.conversion import from_row, storable_text, to_row
+from twin.warehouse.part import LIVE, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

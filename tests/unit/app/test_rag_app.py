@@ -21,8 +21,8 @@ from twin.errors import GenerationInterrupted, ModelUnavailable, Overloaded, Twi
 from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.monitoring.tracing import Tracer
 from twin.rag.authors import Authors
-from twin.rag.retrieval import Retriever
 from twin.records import Interaction, Passage
+from twin.retrieval.retriever import Retriever
 from twin.serving.client import Delta, Usage
 from twin.settings import OpikSettings, RagSettings, read
 

@@ -112,7 +112,7 @@ def test_any_text_is_a_source_or_a_clear_error(location: str) -> None:
 
 @given(st.from_regex(URLS, fullmatch=True))
 def test_a_canonical_url_is_its_own_canonical_form(url: str) -> None:
-    from twin.collection import urls
+    from twin.collection.web import urls
 
     assert urls.canonical(urls.canonical(url)) == urls.canonical(url)
 

@@ -21,7 +21,7 @@ PLUGIN = '''
 
 from pathlib import Path
 
-from twin.collection.base import Draft, finish
+from twin.collection.collector import Draft, finish
 
 
 class DiaryCollector:

@@ -27,7 +27,7 @@ from twin.datasets import (
 )
 from twin.datasets.writer import writer_messages
 from twin.errors import ArtifactError, ModelUnavailable
-from twin.rag.prompts import answer_messages
+from twin.prompts import answer_messages
 from twin.records import Chunk, chunk_id, document_id
 from twin.serving.client import Completion
 

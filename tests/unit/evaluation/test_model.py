@@ -20,7 +20,7 @@ from twin.evaluation.model import (
     perplexity,
     style_scores,
 )
-from twin.rag.prompts import answer_messages
+from twin.prompts import answer_messages
 from twin.records import InstructSample
 from twin.serving.client import Completion
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twin.errors import ArtifactError, IndexUnavailable, PublishConflict, UnknownName
-from twin.features.index.base import Changes, data_version
+from twin.features.index.contract import Changes, data_version
 from twin.features.index.generations import Generations, Manifest
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from twin import prompts
 from twin.errors import (
     EmptyQuestion,
     GenerationInterrupted,
@@ -23,13 +24,12 @@ from twin.errors import (
 )
 from twin.features.index import EVERYTHING, Facets, Filters
 from twin.features.index import Span as Run
-from twin.rag import prompts
 from twin.rag.authors import Authors
 from twin.rag.engine import Rag
 from twin.rag.messages import Failed, Finished, Found, Question, Token
 from twin.rag.pipeline import NOTHING_FOUND
-from twin.rag.retrieval import Retriever
 from twin.records import Interaction, Passage
+from twin.retrieval.retriever import Retriever
 from twin.serving.client import Delta, Usage
 from twin.settings import RagSettings, read
 

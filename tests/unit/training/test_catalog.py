@@ -11,7 +11,7 @@ import pytest
 from twin.artifacts import ArtifactStore
 from twin.errors import ArtifactError
 from twin.training import catalog
-from twin.training.base import BaseModel
+from twin.training.base_model import BaseModel
 from twin.training.job import LocalTrainer, TrainedModel, TrainingJob, finished_model
 from twin.training.recipe import Recipe
 

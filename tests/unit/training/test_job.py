@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from twin.training.base import BaseModel
+from twin.training.base_model import BaseModel
 from twin.training.job import TrainingJob, finished_model
 from twin.training.recipe import Recipe
 

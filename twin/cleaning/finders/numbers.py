@@ -11,7 +11,7 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from twin.cleaning.finders.base import Finding
+from twin.cleaning.finders.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from twin.cleaning.finders.base import Finding, stands_alone
+from twin.cleaning.finders.finding import Finding, stands_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from twin.cleaning.finders.base import Finding
+from twin.cleaning.finders.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,17 +6,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from twin.collection import archives, exports, formats, obsidian, stamps
-from twin.collection.base import failed, finish, refused
+from twin.collection.collector import failed, finish, refused
 from twin.collection.collectors.folder import as_path
+from twin.collection.exports import archives, export_files, obsidian
+from twin.collection.files import formats, stamps
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import PurePosixPath
 
-    from twin.collection.archives import Member
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
+    from twin.collection.exports.archives import Member
     from twin.collection.session import Session
     from twin.records import Source
 
@@ -53,7 +54,7 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         return _is_document(entry)
 
     max_bytes = session.settings.max_bytes
-    with exports.opened(path, wanted, member_bytes=max_bytes) as export:
+    with export_files.opened(path, wanted, member_bytes=max_bytes) as export:
         yield from export.rejections()
         for member in export.members:
             yield _document(member, export.place(member.path), source, max_bytes, vault=is_vault)
@@ -71,7 +72,7 @@ def _is_document(entry: PurePosixPath) -> bool:
 
 def _document(member: Member, url: str, source: Source, max_bytes: int, *, vault: bool) -> Item:
     try:
-        draft = formats.read_draft(exports.read(member, max_bytes), member.path, url, vault=vault)
+        draft = formats.read_draft(export_files.read(member, max_bytes), member.path, url, vault=vault)
     except SourceRefused as refusal:
         return refused(url, str(refusal))
     except CollectionError as failure:

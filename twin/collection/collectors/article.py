@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twin.collection import urls, webarticle
+from twin.collection.pages import webarticle
+from twin.collection.web import urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.session import Session
     from twin.records import Source
 

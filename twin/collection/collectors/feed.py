@@ -10,19 +10,21 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from twin.collection import feedentries, feeds, platforms, urls, webarticle
-from twin.collection.base import failed, refused
-from twin.collection.recheck import recheck
+from twin.collection.collector import failed, refused
+from twin.collection.feeds import entries, parsing, platforms
+from twin.collection.feeds.recheck import recheck
+from twin.collection.pages import webarticle
+from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceGone, SourceRefused
 from twin.records import Document, Unchanged, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
-    from twin.collection.feedtypes import Feed
-    from twin.collection.fetch import Fetched
+    from twin.collection.collector import Item
+    from twin.collection.feeds.types import Feed
     from twin.collection.session import Session
+    from twin.collection.web.fetch import Fetched
     from twin.records import Source
 
 __all__ = ["FeedCollector"]
@@ -61,7 +63,7 @@ class FeedCollector:
         return url if _looks_like_feed(url) else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
-        reader = f"feed {feedentries.VERSION} {webarticle.reader_of(source)}"
+        reader = f"feed {entries.VERSION} {webarticle.reader_of(source)}"
         visit = session.memory.visit(source, source.location)
         if visit and (visit.reader != reader or not visit.documents):
             visit = None
@@ -110,7 +112,7 @@ class _Look:
         while page is not None:
             feed = self._parse(page)
             news = self._news
-            yield from self._page(feed, feedentries.Site(self._source, page.url, feed))
+            yield from self._page(feed, entries.Site(self._source, page.url, feed))
             following = _next_page(feed, page.url, asked) if self._news > news or not self._visit else None
             if following and len(asked) > MAX_PAGES:
                 yield refused(following, f"the feed goes on; {MAX_PAGES} of its pages are read in one run")
@@ -126,7 +128,7 @@ class _Look:
 
     def _parse(self, page: Fetched) -> Feed:
         try:
-            return feeds.parse(page.body, page.url, charset=page.charset, media_type=page.media_type)
+            return parsing.parse(page.body, page.url, charset=page.charset, media_type=page.media_type)
         except CollectionError as error:
             raise type(error)(f"{page.url}: {error}.") from None
 
@@ -135,7 +137,7 @@ class _Look:
             self.shown.add(url)
             yield Unchanged(url=url)
 
-    def _page(self, feed: Feed, site: feedentries.Site) -> Iterator[Item]:
+    def _page(self, feed: Feed, site: entries.Site) -> Iterator[Item]:
         """What the entries of one page give."""
         for flaw in feed.flaws:
             self._is_settled = False
@@ -151,7 +153,7 @@ class _Look:
                 yield refused(here, f"the feed shows {place} twice; the first one counts")
                 continue
             self.shown.add(place)
-            settled = yield from feedentries.take(entry, place, feed, site, self._source, self._session)
+            settled = yield from entries.take(entry, place, feed, site, self._source, self._session)
             self._is_settled = self._is_settled and settled
 
 

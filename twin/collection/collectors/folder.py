@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from twin.collection import formats, obsidian, stamps
-from twin.collection.base import failed, finish, refused, too_large
+from twin.collection.collector import failed, finish, refused, too_large
+from twin.collection.exports import obsidian
+from twin.collection.files import formats, stamps
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 from twin.records import Document, Unchanged, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Draft, Item
+    from twin.collection.collector import Draft, Item
     from twin.collection.session import Session
     from twin.records import Source
 

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from twin.collection import stamps
-from twin.collection.base import failed, finish, refused, too_large
+from twin.collection.collector import failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
-from twin.collection.objects import draft_of
+from twin.collection.files import stamps
+from twin.collection.files.objects import draft_of
 from twin.errors import CollectionError, InputError, SourceFailed
 from twin.records import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.session import Session
     from twin.records import Document, Source
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from twin.collection import stamps
-from twin.collection.base import failed, finish, refused, too_large
+from twin.collection.collector import failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
-from twin.collection.objects import draft_of
+from twin.collection.files import stamps
+from twin.collection.files.objects import draft_of
 from twin.errors import InputError, SourceFailed
 from twin.records import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Draft, Item
+    from twin.collection.collector import Draft, Item
     from twin.collection.session import Session
     from twin.records import Document, Source
     from twin.settings import SourceSettings

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from twin.collection import exports, markup, posts, stamps, text, urls, webpage
-from twin.collection.base import Draft, failed, finish, parse_date, refused
+from twin.collection.collector import Draft, failed, finish, parse_date, refused
 from twin.collection.collectors.folder import as_path
+from twin.collection.exports import export_files, posts
+from twin.collection.files import decoding, stamps
+from twin.collection.pages import markup, webpage
+from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
@@ -23,9 +26,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import PurePosixPath
 
-    from twin.collection.archives import Member
-    from twin.collection.base import Item
-    from twin.collection.exports import Export
+    from twin.collection.collector import Item
+    from twin.collection.exports.archives import Member
+    from twin.collection.exports.export_files import Export
     from twin.collection.session import Session
     from twin.records import Source
 
@@ -59,14 +62,14 @@ class LinkedInCollector:
             return None
         if path.suffix.lower() == ".csv":
             return str(path) if _table(path) == "shares" else None
-        names = exports.names_of(path) if path.is_dir() or path.suffix.lower() == ".zip" else []
+        names = export_files.names_of(path) if path.is_dir() or path.suffix.lower() == ".zip" else []
         tables = {_table(Path(name)) for name in names if "/" not in name}
         has_articles = any(map(ARTICLE.fullmatch, names)) and any(map(OTHER_SIGNS.fullmatch, names))
         return str(path) if "shares" in tables or has_articles else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
-        files = exports.files_of(path, _wanted)
+        files = export_files.files_of(path, _wanted)
         return stamps.unless_unchanged(source, session, READER, files, partial(_read, path, source, session))
 
 
@@ -79,7 +82,7 @@ def rows(data: bytes, columns: tuple[str, ...]) -> Iterator[dict[str, str] | str
         SourceFailed: It lacks one of `columns`, or is not text.
     """
     csv.field_size_limit(MAX_FIELD_CHARS)
-    reader = csv.reader(io.StringIO(text.decode(data).lstrip("\ufeff"), newline=""), escapechar=_escape(data))
+    reader = csv.reader(io.StringIO(decoding.decode(data).lstrip("\ufeff"), newline=""), escapechar=_escape(data))
     header: list[str] | None = None
     seen = 0
     while True:
@@ -118,7 +121,7 @@ def _table(path: Path | PurePosixPath) -> str | None:
 
 def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
     max_bytes = session.settings.max_bytes
-    with exports.opened(path, _wanted, member_bytes=max_bytes * exports.FILE_FACTOR) as export:
+    with export_files.opened(path, _wanted, member_bytes=max_bytes * export_files.FILE_FACTOR) as export:
         yield from export.rejections()
         author = source.author or _member_name(export, max_bytes)
         if not export.named(lambda each: _table(each) == "shares"):
@@ -135,7 +138,7 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
 def _member_name(export: Export, max_bytes: int) -> str | None:
     for member in export.named(lambda each: _table(each) == "profile"):
         try:
-            for row in rows(exports.read(member, max_bytes), COLUMNS["profile"]):
+            for row in rows(export_files.read(member, max_bytes), COLUMNS["profile"]):
                 if isinstance(row, dict):
                     return " ".join(f"{row.get('First Name', '')} {row.get('Last Name', '')}".split()) or None
         except CollectionError:
@@ -153,7 +156,7 @@ def _posts(
 ) -> Iterator[Item]:
     place = export.place(member.path)
     try:
-        for number, row in enumerate(rows(exports.read(member, max_bytes * exports.FILE_FACTOR), columns), 1):
+        for number, row in enumerate(rows(export_files.read(member, max_bytes * export_files.FILE_FACTOR), columns), 1):
             if isinstance(row, str):
                 yield failed(f"{place}-{number}", row)
             elif draft := draft_of(row, place):
@@ -223,8 +226,8 @@ def _date(value: str | None) -> datetime | None:
 def _article(export: Export, member: Member, author: str | None, source: Source, max_bytes: int) -> Item:
     url = export.place(member.path)
     try:
-        data = exports.read(member, max_bytes)
-        draft = _read_article(text.decode(data, webpage.declared_charset(data)), url, unquote(member.path.stem))
+        data = export_files.read(member, max_bytes)
+        draft = _read_article(decoding.decode(data, webpage.declared_charset(data)), url, unquote(member.path.stem))
     except SourceRefused as refusal:
         return refused(url, str(refusal))
     except CollectionError as failure:

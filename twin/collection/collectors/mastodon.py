@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from twin.collection import exports, markup, posts, stamps, urls, webpage
-from twin.collection.base import Draft, failed, finish, parse_date
+from twin.collection.collector import Draft, failed, finish, parse_date
 from twin.collection.collectors.folder import as_path
+from twin.collection.exports import export_files, posts
+from twin.collection.files import stamps
+from twin.collection.pages import markup, webpage
+from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import PurePosixPath
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.session import Session
     from twin.records import Source
 
@@ -44,12 +47,12 @@ class MastodonCollector:
             return None
         if path.name == "outbox.json" or ARCHIVE.fullmatch(path.name):
             return str(path)
-        return str(path) if {"outbox.json", "actor.json"} <= set(exports.names_of(path)) else None
+        return str(path) if {"outbox.json", "actor.json"} <= set(export_files.names_of(path)) else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
-        read = partial(_read, path, source, session.settings.max_bytes * exports.FILE_FACTOR)
-        return stamps.unless_unchanged(source, session, READER, exports.files_of(path, _wanted), read)
+        read = partial(_read, path, source, session.settings.max_bytes * export_files.FILE_FACTOR)
+        return stamps.unless_unchanged(source, session, READER, export_files.files_of(path, _wanted), read)
 
 
 def _wanted(path: PurePosixPath) -> bool:
@@ -57,10 +60,10 @@ def _wanted(path: PurePosixPath) -> bool:
 
 
 def _read(path: Path, source: Source, max_bytes: int) -> Iterator[Item]:
-    with exports.opened(path, _wanted, member_bytes=max_bytes) as export:
+    with export_files.opened(path, _wanted, member_bytes=max_bytes) as export:
         yield from export.rejections()
         for member in export.members:
-            for number, activity in enumerate(_activities(exports.read(member, max_bytes)), 1):
+            for number, activity in enumerate(_activities(export_files.read(member, max_bytes)), 1):
                 try:
                     draft = _draft(activity)
                 except (CollectionError, InputError) as error:

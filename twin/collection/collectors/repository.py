@@ -9,20 +9,22 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from twin.collection import git, stamps, text, urls
-from twin.collection.base import Draft, failed, finish, refused, too_large
+from twin.collection.collector import Draft, failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
-from twin.collection.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, VERSION, markdown_draft
-from twin.collection.languages import code_language, why_not_written
-from twin.collection.webpage import fenced
-from twin.collection.webpage import read as read_html
+from twin.collection.files import decoding, stamps
+from twin.collection.files.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, VERSION, markdown_draft
+from twin.collection.pages.webpage import fenced
+from twin.collection.pages.webpage import read as read_html
+from twin.collection.repositories import git
+from twin.collection.repositories.languages import code_language, why_not_written
+from twin.collection.web import urls
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 from twin.records import Document, Rejected, Unchanged, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.session import Session
     from twin.records import Source
     from twin.settings import SourceSettings
@@ -145,7 +147,7 @@ def _read_draft(entry: git.Entry, blobs: git.Blobs, url: str, max_bytes: int) ->
         raise SourceRefused("it is neither code nor documentation")
     if entry.size > max_bytes:
         raise SourceRefused(too_large(entry.size, max_bytes))
-    content = text.decode(blobs.read(entry.sha))
+    content = decoding.decode(blobs.read(entry.sha))
     if reason := why_not_written(path, content):
         raise SourceRefused(reason)
     draft = _draft(content, path, language, url)

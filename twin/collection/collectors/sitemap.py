@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from twin.collection import sitemaps, urls, webarticle
-from twin.collection.base import failed, refused
+from twin.collection.collector import failed, refused
+from twin.collection.feeds import sitemaps
+from twin.collection.pages import webarticle
+from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twin.collection.base import Item
+    from twin.collection.collector import Item
     from twin.collection.session import Session
     from twin.records import Source
 

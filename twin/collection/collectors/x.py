@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from twin.collection import exports, posts, stamps
-from twin.collection.base import Draft, failed, finish, refused
+from twin.collection.collector import Draft, failed, finish, refused
 from twin.collection.collectors.folder import as_path
+from twin.collection.exports import export_files, posts
+from twin.collection.files import stamps
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import PurePosixPath
 
-    from twin.collection.base import Item
-    from twin.collection.exports import Export
+    from twin.collection.collector import Item
+    from twin.collection.exports.export_files import Export
     from twin.collection.session import Session
     from twin.records import Source
 
@@ -110,12 +111,12 @@ class XCollector:
         path = as_path(location)
         if path is None or not (path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip")):
             return None
-        at_top = (name for name in exports.names_of(path) if name.startswith("data/"))
+        at_top = (name for name in export_files.names_of(path) if name.startswith("data/"))
         return str(path) if any(map(TWEETS.fullmatch, at_top)) else None
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
-        files = exports.files_of(path, _wanted)
+        files = export_files.files_of(path, _wanted)
         return stamps.unless_unchanged(source, session, READER, files, partial(_read, path, source, session))
 
 
@@ -182,8 +183,8 @@ def _wanted(path: PurePosixPath) -> bool:
 
 
 def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
-    max_bytes = session.settings.max_bytes * exports.FILE_FACTOR
-    with exports.opened(path, _wanted, member_bytes=max_bytes) as export:
+    max_bytes = session.settings.max_bytes * export_files.FILE_FACTOR
+    with export_files.opened(path, _wanted, member_bytes=max_bytes) as export:
         yield from export.rejections()
         problems: list[Item] = []
         accounts = _decoded(export, ACCOUNT, "account", Account, max_bytes, problems)
@@ -208,7 +209,7 @@ def _decoded(
     for member in export.named(lambda path: named.fullmatch(str(path))):
         place = export.place(member.path)
         try:
-            for item in entries(exports.read(member, max_bytes), name):
+            for item in entries(export_files.read(member, max_bytes), name):
                 problem = item if isinstance(item, str) else None
                 try:
                     found += [msgspec.json.decode(item, type=record)] if not isinstance(item, str) else []

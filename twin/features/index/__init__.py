@@ -1,6 +1,6 @@
 """The vector index: published generations of passages, searched by meaning and by words at once."""
 
-from twin.features.index.base import (
+from twin.features.index.contract import (
     EVERYTHING,
     Facets,
     Filters,

@@ -6,14 +6,14 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from twin.errors import IndexUnavailable
-from twin.features.index import base
+from twin.features.index import contract
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from qdrant_client import models
 
-    from twin.features.index.base import Filters
+    from twin.features.index.contract import Filters
 
 __all__ = ["filter_of", "translated"]
 
@@ -34,7 +34,7 @@ def translated(place: str) -> Generator[None]:
         ) from error
     except UnexpectedResponse as error:
         if error.status_code == NOT_FOUND:
-            raise base.nothing_published(place) from error
+            raise contract.nothing_published(place) from error
         raise IndexUnavailable(
             f"The Qdrant server at {place} refused: HTTP {error.status_code} {error.reason_phrase}. Check "
             "QDRANT_API_KEY and the server's log.",
@@ -43,7 +43,7 @@ def translated(place: str) -> Generator[None]:
     except ValueError as error:
         if not str(error).startswith("Collection "):  # qdrant-client in memory has no HTTP status
             raise
-        raise base.nothing_published(place) from error
+        raise contract.nothing_published(place) from error
 
 
 def filter_of(filters: Filters) -> models.Filter | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from qdrant_client import QdrantClient, models
 
-    from twin.features.index.base import Changes
+    from twin.features.index.contract import Changes
     from twin.features.index.points import IndexedPoint
 
 __all__ = ["Collection", "Generation", "State", "Step", "server_point"]

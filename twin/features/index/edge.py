@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from twin.errors import ArtifactError, IndexUnavailable
-from twin.features.index import base, engine, files, points
+from twin.features.index import contract, engine, files, points
 from twin.features.index.generations import Generations, Manifest
 from twin.features.index.live import LiveGeneration
 from twin.records import utcnow
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qdrant_edge import EdgeShard
 
-    from twin.features.index.base import Facets, Filters, GenerationInfo, IndexStatus, Load, PublishReport, Span
+    from twin.features.index.contract import Facets, Filters, GenerationInfo, IndexStatus, Load, PublishReport, Span
     from twin.records import Passage
 
 __all__ = ["EdgeIndex"]
@@ -47,15 +47,15 @@ class EdgeIndex:
         self._searching = threading.Lock()
 
     def publish(self, wanted: Mapping[str, str], load: Load, *, schema: str, force: bool = False) -> PublishReport:
-        schema = base.stored_schema(schema)
-        version = base.data_version(schema, wanted)
+        schema = contract.stored_schema(schema)
+        version = contract.data_version(schema, wanted)
         with self._generations.publishing():
             report = self._go_on_with_held(version, force=force) or self._publish(wanted, load, schema, version)
         self._live.catch_up()
         return report
 
     def search(
-        self, text: str, vector: np.ndarray, k: int, *, filters: Filters = base.EVERYTHING, depth: int | None = None
+        self, text: str, vector: np.ndarray, k: int, *, filters: Filters = contract.EVERYTHING, depth: int | None = None
     ) -> list[Passage]:
         generation, shard = self._live.get()
         # The engine keeps Python's own lock, so searches never run beside each other. Waiting here instead spares 16
@@ -80,7 +80,7 @@ class EdgeIndex:
     def facets(self) -> Facets:
         generation, shard = self._live.get()
         with engine.failures(generation):
-            return base.Facets(
+            return contract.Facets(
                 authors=engine.values(shard, "author"),
                 kinds=engine.values(shard, "kind"),
                 platforms=engine.values(shard, "platform"),
@@ -94,7 +94,7 @@ class EdgeIndex:
 
     def status(self) -> IndexStatus:
         live = self._generations.current()
-        return base.IndexStatus(
+        return contract.IndexStatus(
             place=str(self._generations.root),
             generation=live,
             held=self._generations.held(),
@@ -126,9 +126,9 @@ class EdgeIndex:
         if newest.data_version != version:
             return None
         if not force:
-            return base.PublishReport.holding(held, live, now.data_version, now.passages)
+            return contract.PublishReport.holding(held, live, now.data_version, now.passages)
         before = self._generations.points(live) if now.schema == newest.schema else {}
-        changes = base.Changes.between(before, self._generations.points(held))
+        changes = contract.Changes.between(before, self._generations.points(held))
         self._generations.switch(held)
         return changes.report(held, version)
 
@@ -137,7 +137,7 @@ class EdgeIndex:
         live, held = self._generations.current(), self._generations.held()
         try:
             if live and self._generations.manifest(live).schema == schema:
-                changes = base.Changes.between(self._generations.points(live), wanted)
+                changes = contract.Changes.between(self._generations.points(live), wanted)
                 if problem := self._generations.damage(live):
                     raise engine.unreadable(self._generations.shard(live), problem)
                 if changes:
@@ -147,11 +147,11 @@ class EdgeIndex:
                 return changes.report(live, version)
         except IndexUnavailable as error:
             logger.warning("The index is built from nothing: %s", error.message)
-        changes = base.Changes.between({}, wanted)
+        changes = contract.Changes.between({}, wanted)
         return changes.report(self._build(None, changes, wanted, load, manifest), version, superseded=held)
 
     def _build(
-        self, live: str | None, changes: base.Changes, wanted: Mapping[str, str], load: Load, manifest: Manifest
+        self, live: str | None, changes: contract.Changes, wanted: Mapping[str, str], load: Load, manifest: Manifest
     ) -> str:
         """Makes a generation of the live one, or of nothing, and makes it live."""
         room = (len(changes.added) + len(changes.changed)) * self._dimensions * BYTES_PER_DIMENSION
@@ -191,7 +191,7 @@ class EdgeIndex:
 
     def _info(self, name: str, live: str | None) -> GenerationInfo:
         manifest = self._generations.manifest(name)
-        return base.GenerationInfo(
+        return contract.GenerationInfo(
             name=name,
             created_at=manifest.created_at,
             schema=manifest.schema,

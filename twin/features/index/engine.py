@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qdrant_edge import EdgeConfig, EdgeShard, Filter
 
-    from twin.features.index.base import Filters
+    from twin.features.index.contract import Filters
     from twin.features.index.points import IndexedPoint
 
 __all__ = [

@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from twin.errors import IndexUnavailable
-from twin.features.index import base
+from twin.features.index import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ class LiveGeneration:
         """Opens nothing if the live generation was replaced, and perhaps removed, in the meantime."""
         stamp, live = self._generations.stamp(), self._generations.current()
         if stamp is None or live is None:
-            raise base.nothing_published(str(self._generations.root))
+            raise contract.nothing_published(str(self._generations.root))
         try:
             self._followed, self._problem = _Followed(Opened(live, self._load(live)), stamp), None
         except IndexUnavailable as error:

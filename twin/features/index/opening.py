@@ -10,7 +10,7 @@ from twin.features.index.server import ServerIndex
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twin.features.index.base import VectorIndex
+    from twin.features.index.contract import VectorIndex
     from twin.settings import QdrantSettings
 
 __all__ = ["open_index"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qdrant_edge import Bm25, SparseVector
 
-    from twin.features.index.base import Changes, Load, Span
+    from twin.features.index.contract import Changes, Load, Span
     from twin.records import Chunk
 
 __all__ = [

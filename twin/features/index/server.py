@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from twin.errors import IndexUnavailable, UnknownName
-from twin.features.index import base, points
+from twin.features.index import contract, points
 from twin.features.index.client import filter_of, translated
 from twin.features.index.collection import Collection, Generation, State
 from twin.records import utcnow
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qdrant_client import QdrantClient, models
 
-    from twin.features.index.base import Facets, Filters, GenerationInfo, IndexStatus, Load, PublishReport, Span
+    from twin.features.index.contract import Facets, Filters, GenerationInfo, IndexStatus, Load, PublishReport, Span
     from twin.records import Passage
 
 __all__ = ["ServerIndex"]
@@ -72,8 +72,8 @@ class ServerIndex:
         return cls(connect, place=url, alias=alias, dimensions=dimensions)
 
     def publish(self, wanted: Mapping[str, str], load: Load, *, schema: str, force: bool = False) -> PublishReport:
-        schema = base.stored_schema(schema)
-        version = base.data_version(schema, wanted)
+        schema = contract.stored_schema(schema)
+        version = contract.data_version(schema, wanted)
         target = self._collection(f"{self._alias}-{hashlib.sha256(schema.encode()).hexdigest()[:12]}")
         new = Generation(
             name=f"{target.name}@{version[:8]}",
@@ -87,9 +87,9 @@ class ServerIndex:
             state = self._collection(live).finish_undoing() if live else State()
             held, now = state.held, state.generation
             if now and held and held.data_version == version and not force:
-                return base.PublishReport.holding(held.name, now.name, now.data_version, now.passages)
+                return contract.PublishReport.holding(held.name, now.name, now.data_version, now.passages)
             target.ensure()
-            changes = base.Changes.between(target.fingerprints(), wanted)
+            changes = contract.Changes.between(target.fingerprints(), wanted)
             if live == target.name and not changes and now and now.name == new.name:
                 return changes.report(new.name, version)
             state = target.begin(changes, new) if live == target.name else target.begin_anew(live)
@@ -99,12 +99,12 @@ class ServerIndex:
             target.complete(state, new)
             self._switch(live, target.name)
             self._clean_up(target)
-        told = changes if live == target.name else base.Changes.between({}, wanted)
+        told = changes if live == target.name else contract.Changes.between({}, wanted)
         superseded = held.name if held and held.data_version != version else None
         return told.report(new.name, version, superseded=superseded)
 
     def search(
-        self, text: str, vector: np.ndarray, k: int, *, filters: Filters = base.EVERYTHING, depth: int | None = None
+        self, text: str, vector: np.ndarray, k: int, *, filters: Filters = contract.EVERYTHING, depth: int | None = None
     ) -> list[Passage]:
         from qdrant_client import models
 
@@ -148,7 +148,7 @@ class ServerIndex:
         from qdrant_client import models
 
         with translated(self._place):
-            return base.Facets(
+            return contract.Facets(
                 authors=self._values("author"),
                 kinds=self._values("kind"),
                 platforms=self._values("platform"),
@@ -169,7 +169,7 @@ class ServerIndex:
             state = self._collection(live).state() if live else State()
             earlier = self._earlier(state)
         kept = [*earlier, state.generation] if state.generation else []
-        return base.IndexStatus(
+        return contract.IndexStatus(
             place=self._place,
             generation=state.generation.name if state.generation else None,
             held=state.held.name if state.held else None,
@@ -270,7 +270,7 @@ class ServerIndex:
 
 
 def _info(generation: Generation, *, live: bool) -> GenerationInfo:
-    return base.GenerationInfo(
+    return contract.GenerationInfo(
         name=generation.name,
         created_at=generation.created_at,
         schema=generation.schema,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from twin.training import llama_gguf
-from twin.training.base import file_sha256
+from twin.training.base_model import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""From a page of HTML, PDF or Word to markdown: blocks are read, the article is selected among them, and rendered."""

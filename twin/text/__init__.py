@@ -1,0 +1,1 @@
+"""Words, links and trackers: what several rooms know of plain text, written once."""
