@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
+import yaml
+
+from llm_twin_dagster import services
 from llm_twin_dagster.cli.output import fail, log, out, print_table, quiet_line, step_line
 from llm_twin_dagster.cli.questions import STACK, post, print_answer
 from llm_twin_dagster.report import rows
 from llm_twin_dagster.runs import RunOutcome, run_job
 from llm_twin_dagster.stack import borrow
 from twin.deployment import Deployment
+from twin.errors import InputError
 from twin.home import Home
 from twin.processes import answers, wait_until
 from twin.records import ModelVersion
-from twin.settings import ModelSettings, RagSettings, TrainingSettings, read
+from twin.settings import HomeSettings, ModelSettings, RagSettings, TrainingSettings, read
 
-__all__ = ["run_demo"]
+__all__ = ["home_of_its_own", "run_demo"]
 
+HANDBOOK = services.PROJECT / "docs"
+"""The demo's own corpus."""
+DEMO_HOME = Path(".twin-demo")
+"""Where it lives when TWIN_HOME is not set: apart from the twin that a person makes of their own documents."""
+MARK = "# Written by `llm-twin demo`: this home holds the handbook of the project, and no one's own documents.\n"
 REVIEWER = "demo"
 READY_SECONDS = 60.0
 DEPLOY_ANYWAY = {"ops": {"inference_endpoint": {"config": {"force": True}}}}
@@ -31,7 +42,8 @@ def run_demo(locations: list[str], author: str | None, question: str | None) -> 
     Ends with exit code 1, after the table, when a step or the gate failed.
     """
     began = time.monotonic()
-    home = Home.from_settings()
+    own = not locations and read(HomeSettings).config_file is None
+    home = home_of_its_own() if own else Home.from_settings()
     _print_caps(home)
     with borrow(home, STACK, quiet_line) as urls:
         outcome = run_job(home, "everything", _config(locations, author), on_line=step_line)
@@ -45,9 +57,32 @@ def run_demo(locations: list[str], author: str | None, question: str | None) -> 
             if not deployed.success:
                 _finish(outcome, began)
                 fail(deployed.error or "The model was not deployed.")
-        answer = _ask(urls, author, question or (DEFAULT_QUESTION if not locations else _question_from(home)))
+        answer = _ask(urls, author, question or (DEFAULT_QUESTION if own else _question_from(home)))
         _finish(outcome, began)
-        _show(answer, urls)
+        _show(answer, home)
+
+
+def home_of_its_own() -> Home:
+    """The home of the demo on the handbook, named in this process's TWIN_HOME, with a `twin.yaml` that names it.
+
+    Raises:
+        InputError: TWIN_HOME is set to a home with somebody's documents in it.
+    """
+    settings = read(HomeSettings)
+    root = settings.root if "home" in settings.model_fields_set else DEMO_HOME.resolve()
+    config = root / "twin.yaml"
+    ours = config.is_file() and config.read_text(encoding="utf-8").startswith(MARK)
+    if not ours and (config.exists() or Home(root).mongo.exists()):
+        raise InputError(
+            f"{root} holds a twin of yours, and the demo would mix the handbook into it. Unset TWIN_HOME (the demo "
+            f"then uses {DEMO_HOME}), name another with --home, or run the demo on your own documents: "
+            "make demo SOURCES=... AUTHOR=..."
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    content = {"authors": [{"name": "The LLM Twin Team", "sources": [str(HANDBOOK)]}]}
+    config.write_text(MARK + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    os.environ["TWIN_HOME"] = str(root)
+    return Home(root)
 
 
 def _print_caps(home: Home) -> None:
@@ -115,8 +150,15 @@ def _finish(outcome: RunOutcome, began: float) -> None:
     out.print(f"{time.monotonic() - began:.0f} s in all; run {outcome.run_id}")
 
 
-def _show(answer: dict, urls: dict[str, str]) -> None:
+def _show(answer: dict, home: Home) -> None:
     out.print()
     print_answer(answer)
     out.print()
-    out.print("Go on with [bold]make up[/]: the graph, the chat page, the traces and the review page.")
+    up = "make up" if home.root == Path(".twin").resolve() else f"make up TWIN_HOME={_shortest(home.root)}"
+    out.print(f"Go on with [bold]{up}[/]: the graph, the chat page, the traces and the review page.")
+
+
+def _shortest(path: Path) -> str:
+    """As one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

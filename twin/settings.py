@@ -42,8 +42,8 @@ class HomeSettings(_Settings):
 
     home: Path = Field(Path(".twin"), validation_alias="TWIN_HOME")
     """Everything the platform writes is in this folder."""
-    config: Path = Field(Path("twin.yaml"), validation_alias="TWIN_CONFIG")
-    """The authors and the sources of their documents."""
+    config_file: Path | None = Field(None, validation_alias="TWIN_CONFIG")
+    """The authors and the sources of their documents. Unset: `TWIN_HOME/twin.yaml`, else `twin.yaml` where you are."""
     deployment: Literal["local", "docker", "aws"] = Field("local", validation_alias="DAGSTER_DEPLOYMENT")
     """Which column of the deployment table stands for the outside systems."""
     artifacts_url: str | None = Field(None, validation_alias="TWIN_ARTIFACTS_URL")
@@ -52,6 +52,14 @@ class HomeSettings(_Settings):
     @property
     def root(self) -> Path:
         return self.home.expanduser().resolve()
+
+    @property
+    def config(self) -> Path:
+        """The file of authors and sources, whether it exists or not."""
+        if self.config_file is not None:
+            return self.config_file
+        own = self.root / "twin.yaml"
+        return own if own.is_file() else Path("twin.yaml")
 
 
 class StackSettings(_Settings):

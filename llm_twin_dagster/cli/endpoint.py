@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from llm_twin_dagster.cli.output import Json, explained, out, print_json, print_table, quiet_line
@@ -40,9 +42,13 @@ def rollback() -> None:
 
 @app.command()
 @explained
-def delete() -> None:
+def delete(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
     """Stop serving. The models stay in the registry; only a newer version is deployed by itself."""
     home = Home.from_settings()
+    if not yes:
+        typer.confirm(f"Stop serving the model of {home.root}, so that questions get no answers?", abort=True)
     with borrow(home, ["endpoint"], quiet_line):
         Deployment(home).endpoint.delete()
     out.print("The endpoint is deleted; `llm-twin materialize deploy --force` makes it again.")

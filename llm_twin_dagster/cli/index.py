@@ -40,11 +40,10 @@ def status(as_json: Json = False) -> None:
                 for kept in found.generations
             ],
             title=f"The index at {found.place}",
+            empty="Nothing has been published yet: run `llm-twin ingest PATH`.",
         )
         if found.held:
             out.print(f"Held after a rollback: {found.held}; `llm-twin materialize vector_index --force` ends that.")
-        if found.generation is None:
-            out.print("Nothing has been published yet: run `llm-twin ingest PATH`.")
     if found.problem:
         log.print(f"[yellow]warning[/] {found.problem}", soft_wrap=True)
         raise typer.Exit(1)

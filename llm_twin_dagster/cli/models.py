@@ -48,6 +48,7 @@ def list_(as_json: Json = False) -> None:
             for v in versions
         ],
         title=name,
+        empty=f"There is no version of {name} yet: `llm-twin materialize train` makes one.",
     )
 
 

@@ -9,14 +9,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from llm_twin_dagster.cli import tables
 from twin.errors import TwinError
 from twin.training.compute import SPIN_COUNT
 
@@ -25,15 +26,29 @@ __all__ = ["Json", "explained", "fail", "log", "out", "prepare", "print_json", "
 P = ParamSpec("P")
 T = TypeVar("T")
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+"""What is no terminal gets whole lines: whoever greps or mails them decides how wide they are."""
 log = Console(stderr=True, highlight=False)
 """Progress goes to standard error, so that standard output can be piped."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-def prepare() -> None:
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"llm-twin {metadata.version('llm-twin-dagster')}\n")
+        raise typer.Exit
+
+
+def prepare(
+    home: Annotated[Path | None, typer.Option("--home", help="TWIN_HOME for this command.", show_default=False)] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """What every verb needs before heavy imports: quiet libraries, no calls home, and SIGTERM as Ctrl-C."""
+    if home is not None:
+        os.environ["TWIN_HOME"] = str(home.expanduser().resolve())
     for name, value in {
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
@@ -78,14 +93,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(builtins, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Prints rows under column names; text is shown as it is, never as markup."""
-    from rich.text import Text
-
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    out.print(table)
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, *, empty: str | None = None
+) -> None:
+    """Prints rows under column names on standard output; `empty` is told where there are none."""
+    tables.print_table(out, columns, rows, title=title, empty=empty)
 
 
 def step_line(step: str, text: str) -> None:

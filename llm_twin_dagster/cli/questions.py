@@ -41,6 +41,8 @@ def search(
         return
     for line in readings(found.interpretation):
         log.print(line, markup=False, style="dim", soft_wrap=True)
+    if not found.passages:
+        out.print("Nothing is found. `llm-twin index status` tells what can be searched, `llm-twin ingest` adds to it.")
     for number, passage in enumerate(found.passages, start=1):
         where = " > ".join(dict.fromkeys([passage.title, *passage.heading_path]))
         out.print(f"[bold]{number}.[/] ", end="")
@@ -96,6 +98,7 @@ def traces(
     print_table(
         ["started", "name", "question", "ms", "trace"],
         [[r.get(key) for key in ("start_time", "name", "question", "duration_ms", "id")] for r in rows],
+        empty="No traces yet: ask something with `llm-twin ask QUESTION`.",
     )
 
 

@@ -72,6 +72,7 @@ def list_(as_json: Json = False) -> None:
                 [s.kind, s.location, s.author or "as documents say", held.get(s.id, 0), *_told(looks.get(s.id))]
                 for s in known
             ],
+            empty="The twin reads nothing yet: name sources in twin.yaml, or run `llm-twin ingest PATH_OR_URL`.",
         )
 
 
