@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from twin.deployment.standin_addresses import COMET_PATH, LOCAL_KEY
 from twin.home import Home
-from twin.processes import Child, answers, free_port, wait_until
+from twin.processes import Child, answers, free_port, http_url, wait_until
 from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
 from twin.training.compute import SPIN_COUNT
 
@@ -32,6 +33,8 @@ class Running:
     child: Child
     url: str
     port: int
+    since: float = field(default_factory=time.monotonic)
+    """When it was ready, on the monotonic clock."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,6 @@ def prepare_dagster_home(home: Home) -> None:
 
 
 def _http(child: Child, host: str, port: int, path: str) -> Running:
-    url = f"http://{host}:{port}"
+    url = http_url(host, port)
     wait_until(lambda: answers(url + path), what=f"{child.name} at {url}", timeout=READY_SECONDS, child=child)
     return Running(child, url, port)

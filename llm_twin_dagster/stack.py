@@ -17,11 +17,11 @@ from collections.abc import Generator, Sequence
 from llm_twin_dagster import services
 from twin.errors import PlatformError
 from twin.home import Home, RunState, ServiceState
+from twin.processes import Backoff
 
 __all__ = ["Stack", "borrow", "stop_running"]
 
 WATCH_SECONDS = 0.25
-LONGEST_BACKOFF_SECONDS = 30.0
 STOP_SECONDS = 60.0
 
 
@@ -62,7 +62,7 @@ class Stack:
 
     def watch(self) -> None:
         """Restarts services that end, with growing pauses, until `request_stop`."""
-        failures: dict[str, int] = {}
+        backoff = {name: Backoff() for name in self.running}
         due: dict[str, float] = {}
         while not self._stopping.wait(WATCH_SECONDS):
             for name, running in list(self.running.items()):
@@ -70,8 +70,7 @@ class Stack:
                 if code is None:
                     continue
                 if name not in due:
-                    failures[name] = failures.get(name, 0) + 1
-                    pause = min(2.0 ** (failures[name] - 1), LONGEST_BACKOFF_SECONDS)
+                    pause = backoff[name].failed(time.monotonic() - running.since)
                     due[name] = time.monotonic() + pause
                     self._on_line("stack", f"{name} ended with exit code {code}; starting it again in {pause:.0f} s")
                 elif time.monotonic() >= due[name]:

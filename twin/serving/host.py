@@ -19,7 +19,7 @@ import httpx
 import msgspec
 
 from twin.errors import PlatformError
-from twin.processes import Child, answers
+from twin.processes import Backoff, Child, answers
 from twin.serving.process import START_SECONDS, STOP_SECONDS, start_model
 from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
 from twin.settings import EndpointSettings, read
@@ -34,10 +34,6 @@ DRAIN_SECONDS = 60.0
 """How long a replaced process may go on with its answers."""
 LINGER_SECONDS = 1.0
 """How long it stays for those who had read its address just before."""
-BACKOFF_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""How long to wait before the first, second, ... attempt to start a model process that died."""
-STEADY_SECONDS = 60.0
-"""A process that answered for this long has recovered: the next crash is a first one again."""
 
 
 @dataclass
@@ -71,7 +67,7 @@ class Host:
         self._candidate: Replica | None = None
         self._serving: Replica | None = None
         self._retired: list[Replica] = []
-        self._crashes = 0
+        self._backoff = Backoff()
         self._restart_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -177,7 +173,7 @@ class Host:
             error = f"Version {version} cannot be served: {reason}"
             self._settle_failure(candidate.config, error, answered)
         else:
-            self._schedule_restart(f"Version {version} does not start again: {reason}")
+            self._schedule_restart(f"Version {version} does not start again: {reason}", ran_for=0.0)
 
     def _settle_failure(self, config: EndpointConfig, error: str, answered: str | None) -> None:
         good = self._status.config
@@ -202,15 +198,13 @@ class Host:
         if serving is None or (code := serving.child.poll()) is None:
             return
         self._serving = None
-        if self._clock() - serving.since > STEADY_SECONDS:
-            self._crashes = 0
-        self._schedule_restart(f"The model process of version {serving.config.version} ended with exit code {code}.")
+        what = f"The model process of version {serving.config.version} ended with exit code {code}."
+        self._schedule_restart(what, ran_for=self._clock() - serving.since)
 
-    def _schedule_restart(self, what: str) -> None:
-        wait = BACKOFF_SECONDS[min(self._crashes, len(BACKOFF_SECONDS) - 1)]
-        self._crashes += 1
+    def _schedule_restart(self, what: str, *, ran_for: float) -> None:
+        wait = self._backoff.failed(ran_for)
         self._restart_at = self._clock() + wait
-        message = f"{what}\nIt is started again in {wait:.0f} s (attempt {self._crashes})."
+        message = f"{what}\nIt is started again in {wait:.0f} s (attempt {self._backoff.failures})."
         self._say(msgspec.structs.replace(self._status, state="Creating", url=None, pid=None, message=message))
 
     def _restart_if_due(self) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from twin.errors import ModelUnavailable, PlatformError
-from twin.processes import Child, answers, free_port, wait_until
+from twin.processes import Child, answers, free_port, http_url, wait_until
 from twin.serving.client import ChatClient
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def start_model(
     command = [sys.executable, "-m", "app.inference", "--model", str(path), "--host", HOST, "--port", str(port)]
     if name:
         command += ["--name", name]
-    return Child(
-        f"model-{port}", command, env=_environment(settings), log=log, on_line=on_line
-    ), f"http://{HOST}:{port}"
+    child = Child(f"model-{port}", command, env=_environment(settings), log=log, on_line=on_line)
+    return child, http_url(HOST, port)
 
 
 def _wait_until_loaded(child: Child, url: str, path: Path) -> None:
