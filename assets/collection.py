@@ -7,7 +7,7 @@ import dagster as dg
 import msgspec
 
 from assets.describe import OWNER, collecting, counted, publishing, stopwatch, table
-from resources import WarehouseResource
+from resources import CacheResource, WarehouseResource
 from twin import cleaning
 from twin.cleaning import refresh
 from twin.collection import ingestion, sources
@@ -43,7 +43,7 @@ class CollectionConfig(dg.Config):
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
 )
 def raw_documents(
-    context: dg.AssetExecutionContext, config: CollectionConfig, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: CollectionConfig, warehouse: WarehouseResource, cache: CacheResource
 ) -> dg.MaterializeResult:
     """Every document of every source, in MongoDB, with its revisions; what vanished from its source is tombstoned."""
     store = warehouse.client
@@ -58,7 +58,7 @@ def raw_documents(
             todo,
             store,
             read(SourceSettings),
-            cache=warehouse.deployment.home.cache / "collection",
+            cache=cache.folder("collection"),
             confirm_vanished=config.confirm_vanished,
             forget_empty=bool(config.locations),
             tell=context.log.info,

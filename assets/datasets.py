@@ -5,7 +5,7 @@ import dagster as dg
 from assets.collection import cleaned_documents
 from assets.describe import OWNER, counted, publishing, stopwatch, table
 from assets.features import chunks
-from resources import ArtifactsResource, BaseModelResource, WarehouseResource
+from resources import ArtifactsResource, BaseModelResource, CacheResource, WarehouseResource
 from twin import datasets, prompts
 from twin.records import Chunk
 from twin.settings import TrainingSettings, read
@@ -27,6 +27,7 @@ def instruct_dataset(
     warehouse: WarehouseResource,
     artifacts: ArtifactsResource,
     base_model: BaseModelResource,
+    cache: CacheResource,
 ) -> dg.MaterializeResult:
     """Instructions that a language model wrote for the author's own passages, split by document."""
     settings, store = read(TrainingSettings), artifacts.store
@@ -36,7 +37,7 @@ def instruct_dataset(
             store.dataset("chunks", Chunk).rows(),
             writer.opened,
             writer_name=writer.name,
-            cache=datasets.InstructionCache(artifacts.deployment.home.cache / "instructions"),
+            cache=datasets.InstructionCache(cache.folder("instructions")),
             cap=settings.max_samples,
             test_share=settings.test_share,
             seed=settings.seed,

@@ -61,7 +61,7 @@ def inference_endpoint(
 @dg.asset_check(asset=inference_endpoint)
 def endpoint_answers(endpoint: EndpointResource) -> dg.AssetCheckResult:
     """The deployed model answers a short prompt with text."""
-    answer = endpoint.deployment.chat_client().complete([{"role": "user", "content": "Say hello."}], max_tokens=8)
+    answer = endpoint.model().complete([{"role": "user", "content": "Say hello."}], max_tokens=8)
     return dg.AssetCheckResult(
         passed=bool(answer.text.strip()),
         severity=dg.AssetCheckSeverity.ERROR,

@@ -8,7 +8,14 @@ import dagster as dg
 
 from assets.datasets import instruct_dataset
 from assets.describe import OWNER, counted, publishing, stopwatch, table
-from resources import ArtifactsResource, BaseModelResource, RegistryResource, TrainerResource, WarehouseResource
+from resources import (
+    ArtifactsResource,
+    BaseModelResource,
+    CacheResource,
+    RegistryResource,
+    TrainerResource,
+    WarehouseResource,
+)
 from twin import datasets, training
 from twin.evaluation import assessment
 from twin.evaluation.gate import gate
@@ -101,7 +108,10 @@ def model_files_are_whole(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
     code_version=assessment.VERSION,
 )
 def model_evaluation(
-    context: dg.AssetExecutionContext, artifacts: ArtifactsResource, base_model: BaseModelResource
+    context: dg.AssetExecutionContext,
+    artifacts: ArtifactsResource,
+    base_model: BaseModelResource,
+    cache: CacheResource,
 ) -> dg.MaterializeResult:
     """Base and tuned model side by side on the author's held-out passages."""
     with stopwatch() as watch:
@@ -109,7 +119,7 @@ def model_evaluation(
             artifacts.store,
             base_model.ensure(),
             read(TrainingSettings),
-            work=artifacts.deployment.home.cache / "evaluation",
+            work=cache.folder("evaluation"),
             on_progress=lambda progress: context.log.info(str(progress)),
         )
     return dg.MaterializeResult(

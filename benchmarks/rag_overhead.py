@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 
-from twin.deployment.standin_addresses import OPIK_PATH
+from twin.deployment.addresses import OPIK_PATH
 from twin.features import embedding
 from twin.features.index import open_index
 from twin.home import Home

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from twin.deployment.standin_addresses import COMET_PATH, LOCAL_KEY
+from twin.deployment.addresses import COMET_PATH, LOCAL_KEY
 from twin.home import Home
 from twin.processes import Child, answers, free_port, http_url, wait_until
 from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
@@ -59,7 +59,7 @@ class _Context:
 def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
     """The variables that let any program find the services at `urls`. What the user set is not overridden.
 
-    Tracing needs none: it looks up the console in run.json before every delivery (`Deployment.opik_url`).
+    Tracing needs none: it looks up the console in run.json before every delivery (`addresses.opik_url`).
     """
     variables = {
         "TWIN_HOME": str(home.root),

@@ -5,6 +5,8 @@ from typing import Any
 from resources.clients import (
     ArtifactsResource,
     BaseModelResource,
+    CacheResource,
+    DeploymentResource,
     EmbedderResource,
     EndpointResource,
     RegistryResource,
@@ -16,6 +18,8 @@ from resources.clients import (
 __all__ = [
     "ArtifactsResource",
     "BaseModelResource",
+    "CacheResource",
+    "DeploymentResource",
     "EmbedderResource",
     "EndpointResource",
     "RegistryResource",
@@ -27,14 +31,17 @@ __all__ = [
 
 
 def all_resources() -> dict[str, Any]:
-    """The resources by the names that assets and sensors ask for."""
+    """The resources by the names that assets and sensors ask for. In a run they share one deployment."""
+    deployment = DeploymentResource.configure_at_launch()
     return {
-        "warehouse": WarehouseResource(),
-        "artifacts": ArtifactsResource(),
-        "embedder": EmbedderResource(),
-        "vector_index": VectorIndexResource(),
-        "base_model": BaseModelResource(),
-        "trainer": TrainerResource(),
-        "registry": RegistryResource(),
-        "endpoint": EndpointResource(),
+        "deployment": deployment,
+        "warehouse": WarehouseResource(deployment=deployment),
+        "artifacts": ArtifactsResource(deployment=deployment),
+        "cache": CacheResource(deployment=deployment),
+        "embedder": EmbedderResource(deployment=deployment),
+        "vector_index": VectorIndexResource(deployment=deployment),
+        "base_model": BaseModelResource(deployment=deployment),
+        "trainer": TrainerResource(deployment=deployment),
+        "registry": RegistryResource(deployment=deployment),
+        "endpoint": EndpointResource(deployment=deployment),
     }

@@ -1,4 +1,7 @@
-"""One resource for each outside system. `twin.deployment` decides which client stands for it."""
+"""One resource for each outside system, all over one deployment. `twin.deployment` decides which client stands for it.
+
+Assets ask these; none reaches through to the deployment.
+"""
 
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from twin.features.embedding_cache import EmbeddingCache
 from twin.features.index import VectorIndex
 from twin.home import Home
 from twin.registry import ModelRegistry
+from twin.serving.client import ChatClient
 from twin.serving.endpoint import Endpoint
 from twin.training.base_model import BaseModel
 from twin.training.job import Trainer
@@ -20,6 +24,8 @@ from twin.warehouse import Warehouse
 __all__ = [
     "ArtifactsResource",
     "BaseModelResource",
+    "CacheResource",
+    "DeploymentResource",
     "EmbedderResource",
     "EndpointResource",
     "RegistryResource",
@@ -29,95 +35,108 @@ __all__ = [
 ]
 
 
-class _DeploymentResource(dg.ConfigurableResource):
-    """A client of the deployment, made on first use within a run."""
+class DeploymentResource(dg.ConfigurableResource):
+    """The deployment whose clients the other resources give. A run has one, and its connections end with the run."""
 
     home: str | None = None
     """TWIN_HOME to use; default: the environment's."""
-    _deployment: Deployment | None = PrivateAttr(default=None)
+    _clients: Deployment | None = PrivateAttr(default=None)
 
     @property
-    def deployment(self) -> Deployment:
-        if self._deployment is None:
-            self._deployment = Deployment(Home(Path(self.home)) if self.home else None)
-        return self._deployment
+    def clients(self) -> Deployment:
+        if self._clients is None:
+            self._clients = Deployment(Home(Path(self.home)) if self.home else None)
+        return self._clients
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        self._deployment = None
+        if self._clients is not None:
+            self._clients.close()
+            self._clients = None
 
 
-class WarehouseResource(_DeploymentResource):
+class _OfDeployment(dg.ConfigurableResource):
+    deployment: dg.ResourceDependency[DeploymentResource]
+
+
+class WarehouseResource(_OfDeployment):
     """MongoDB."""
 
     @property
     def client(self) -> Warehouse:
-        return self.deployment.warehouse
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        if self._deployment is not None and "warehouse" in vars(self._deployment):
-            self._deployment.warehouse.close()
-        super().teardown_after_execution(context)
+        return self.deployment.clients.warehouse
 
 
-class ArtifactsResource(_DeploymentResource):
+class ArtifactsResource(_OfDeployment):
     """The artifact store."""
 
     @property
     def store(self) -> ArtifactStore:
-        return self.deployment.artifacts
+        return self.deployment.clients.artifacts
 
 
-class EmbedderResource(_DeploymentResource):
+class CacheResource(_OfDeployment):
+    """Folders of this machine for what can be made again."""
+
+    def folder(self, name: str) -> Path:
+        """The folder of that name; it may not exist yet."""
+        return self.deployment.clients.home.cache / name
+
+
+class EmbedderResource(_OfDeployment):
     """The embedding model."""
 
     @property
     def model(self) -> SentenceEmbedder:
-        return self.deployment.embedder
+        return self.deployment.clients.embedder
 
     @property
     def cache(self) -> EmbeddingCache | None:
-        return self.deployment.embedding_cache
+        return self.deployment.clients.embedding_cache
 
 
-class VectorIndexResource(_DeploymentResource):
+class VectorIndexResource(_OfDeployment):
     """Qdrant."""
 
     @property
     def client(self) -> VectorIndex:
-        return self.deployment.vector_index
+        return self.deployment.clients.vector_index
 
 
-class BaseModelResource(_DeploymentResource):
+class BaseModelResource(_OfDeployment):
     """The language model that training starts from."""
 
     def ensure(self) -> BaseModel:
         """The base model, converted on first use."""
-        return self.deployment.base_model()
+        return self.deployment.clients.base_model()
 
     def writer(self) -> InstructionModel:
         """The model that writes instructions."""
-        return self.deployment.writer()
+        return self.deployment.clients.writer()
 
 
-class TrainerResource(_DeploymentResource):
+class TrainerResource(_OfDeployment):
     """Where training runs."""
 
     @property
     def client(self) -> Trainer:
-        return self.deployment.trainer
+        return self.deployment.clients.trainer
 
 
-class RegistryResource(_DeploymentResource):
-    """Comet's model registry."""
+class RegistryResource(_OfDeployment):
+    """The model registry."""
 
     @property
     def client(self) -> ModelRegistry:
-        return self.deployment.registry
+        return self.deployment.clients.registry
 
 
-class EndpointResource(_DeploymentResource):
+class EndpointResource(_OfDeployment):
     """The model endpoint."""
 
     @property
     def client(self) -> Endpoint:
-        return self.deployment.endpoint
+        return self.deployment.clients.endpoint
+
+    def model(self) -> ChatClient:
+        """The client of the model that answers now."""
+        return self.deployment.clients.chat_client()

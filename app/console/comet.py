@@ -21,7 +21,7 @@ from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
 from app.console.requests import Database, read_json
 from app.console.store.comet import MAX_ASSET_BYTES, ExperimentStore
-from twin.deployment.standin_addresses import COMET_PATH
+from twin.deployment.addresses import COMET_PATH
 from twin.errors import InputError, NotAuthorized, ReviewRequired, TwinError, UnknownName
 
 __all__ = ["ERRORS", "REST", "answer_in_comets_shape", "millis", "needs_api_key", "route_handlers"]

@@ -26,7 +26,7 @@ from app.console.store.opik_records import (
     project_id,
 )
 from app.console.store.opik_views import total_usage
-from twin.deployment.standin_addresses import OPIK_PATH
+from twin.deployment.addresses import OPIK_PATH
 from twin.errors import UnknownName
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 
 from app.console.requests import MAX_UNZIPPED_BYTES
 from app.console.server import MAX_BODY_BYTES, create_app
-from twin.deployment.standin_addresses import OPIK_PATH
+from twin.deployment.addresses import OPIK_PATH
 from twin.processes import Child, answers, free_port, wait_until
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from assets import features
-from resources import ArtifactsResource, EmbedderResource, VectorIndexResource, WarehouseResource
+from resources import all_resources
 from twin.deployment import Deployment
 from twin.features import pipeline
 from twin.home import Home
@@ -48,16 +48,13 @@ def write(deployment: Deployment, *texts: str) -> None:
 
 def run(home: Path, *, force: bool = False) -> tuple[dict[str, Any], dg.AssetCheckEvaluation]:
     """What a run of the asset tells, and what its check says."""
-    resource: dict[str, Any] = {"home": str(home)}
     result = dg.materialize(
         [features.vector_index, features.index_is_complete],
-        resources={
-            "warehouse": WarehouseResource(**resource),
-            "artifacts": ArtifactsResource(**resource),
-            "embedder": EmbedderResource(**resource),
-            "vector_index": VectorIndexResource(**resource),
+        resources=all_resources(),
+        run_config={
+            "ops": {"vector_index": {"config": {"force": force}}},
+            "resources": {"deployment": {"config": {"home": str(home)}}},
         },
-        run_config={"ops": {"vector_index": {"config": {"force": force}}}},
     )
     metadata = result.asset_materializations_for_node("vector_index")[0].metadata
     return {name: value.value for name, value in metadata.items()}, result.get_asset_check_evaluations()[0]

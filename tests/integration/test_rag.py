@@ -15,7 +15,7 @@ import psutil
 import pytest
 from pymongo import MongoClient
 
-from twin.deployment.standin_addresses import OPIK_PATH
+from twin.deployment.addresses import OPIK_PATH
 from twin.processes import Child, answers, free_port, wait_until
 from twin.serving.process import start_model
 from twin.settings import EndpointSettings, read

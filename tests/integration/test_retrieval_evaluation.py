@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
 import pytest
 
 from assets import evaluation
-from resources import ArtifactsResource, EmbedderResource, VectorIndexResource
+from resources import ArtifactsResource, DeploymentResource, all_resources
 from twin import datasets
 from twin.datasets import InstructDataset
 from twin.deployment import Deployment
@@ -54,16 +54,13 @@ def publish(deployment: Deployment, chunks: Iterable[Chunk]) -> None:
 
 def evaluate(home: Path, *, accept: bool = False) -> dg.ExecuteInProcessResult:
     """A run of the asset with its checks, as the train job has it."""
-    resource: dict[str, Any] = {"home": str(home)}
-    resources = {
-        "artifacts": ArtifactsResource(**resource),
-        "embedder": EmbedderResource(**resource),
-        "vector_index": VectorIndexResource(**resource),
-    }
     return dg.materialize(
         [evaluation.retrieval_evaluation, *evaluation.CHECKS],
-        resources=resources,
-        run_config={"ops": {"retrieval_evaluation": {"config": {"accept": accept}}}},
+        resources=all_resources(),
+        run_config={
+            "ops": {"retrieval_evaluation": {"config": {"accept": accept}}},
+            "resources": {"deployment": {"config": {"home": str(home)}}},
+        },
         raise_on_error=False,
     )
 
@@ -129,7 +126,7 @@ def test_a_worse_index_is_stopped_until_a_person_accepts_it(home: Path, deployme
 
 
 def test_a_check_before_any_evaluation_says_what_to_do(home: Path) -> None:
-    verdict = evaluation.no_regression(artifacts=ArtifactsResource(home=str(home)))
+    verdict = evaluation.no_regression(artifacts=ArtifactsResource(deployment=DeploymentResource(home=str(home))))
     assert isinstance(verdict, dg.AssetCheckResult)
     assert not verdict.passed
     assert "llm-twin materialize retrieval_evaluation" in (verdict.description or "")

@@ -17,7 +17,7 @@ import uvicorn
 from app.console.server import create_app
 from app.console.store.opik import MAX_CHARACTERS
 from twin.deployment import Deployment
-from twin.deployment.standin_addresses import OPIK_PATH
+from twin.deployment.addresses import OPIK_PATH
 from twin.home import Home, RunState, ServiceState
 from twin.monitoring import delivery
 from twin.monitoring.tracing import Tracer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from resources import WarehouseResource
+from resources import all_resources
 from sensors import watched_sources
 from twin.collection import ingestion
 from twin.records import Source
@@ -36,7 +36,7 @@ def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pyte
 
 def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[bool, str, str | None]:
     """Whether it launches, what it says, and its cursor."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"warehouse": WarehouseResource()})
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=all_resources())
     with context:
         said = watched_sources(context)
         if isinstance(said, dg.RunRequest):

@@ -1,0 +1,188 @@
+"""How each client is made. Making one connects to nothing, and imports only what that client needs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from twin.deployment import addresses
+from twin.errors import SettingsError
+from twin.settings import (
+    CometSettings,
+    EmbeddingSettings,
+    EndpointSettings,
+    HomeSettings,
+    ModelSettings,
+    MongoSettings,
+    OpikSettings,
+    QdrantSettings,
+    RagSettings,
+    ReviewSettings,
+    SourceSettings,
+    read,
+)
+
+if TYPE_CHECKING:
+    from twin.artifacts import ArtifactStore
+    from twin.features.embedding import SentenceEmbedder
+    from twin.features.embedding_cache import EmbeddingCache
+    from twin.features.index import VectorIndex
+    from twin.home import Home
+    from twin.monitoring.tracing import Tracer
+    from twin.registry import ModelRegistry
+    from twin.registry.review import ReviewClient
+    from twin.retrieval.ranking import Reranker
+    from twin.serving.client import ChatClient
+    from twin.serving.endpoint import Endpoint
+    from twin.training.base_model import BaseModel
+    from twin.training.job import Trainer
+    from twin.warehouse import Warehouse
+
+BATCH_TIMEOUT_SECONDS = 600.0
+"""Nobody waits for a batch's single answers, and a busy machine takes its time."""
+
+
+class InstructionModel(NamedTuple):
+    """A language model to be run for the length of a block."""
+
+    name: str
+    opened: AbstractContextManager[ChatClient]
+
+
+def warehouse(home: Home) -> Warehouse:
+    """MongoDB: a server, Atlas or the embedded mongod."""
+    from twin.warehouse import Warehouse
+
+    mongo = read(MongoSettings)
+    return Warehouse(
+        addresses.mongo_uri(home),
+        mongo.database,
+        timeout_seconds=mongo.timeout_seconds,
+        max_vanished_share=read(SourceSettings).max_vanished_share,
+    )
+
+
+def artifacts(home: Home) -> ArtifactStore:
+    """A folder of the home, or any store that fsspec knows."""
+    from twin.artifacts import ArtifactStore
+
+    url = read(HomeSettings).artifacts_url or str(home.artifacts)
+    return ArtifactStore(url, cache=home.cache / "artifacts")
+
+
+def embedder(home: Home) -> SentenceEmbedder:
+    """The embedding model; its weights load when it first embeds."""
+    from twin.features import embedding
+
+    return embedding.load(read(EmbeddingSettings), cache=home.cache / "embedding")
+
+
+def embedding_cache(home: Home) -> EmbeddingCache | None:
+    """The vectors of what has been embedded on this machine; None where none shall be kept."""
+    from twin.features.embedding_cache import EmbeddingCache
+
+    limit = read(EmbeddingSettings).cache_mb
+    return EmbeddingCache(home.cache / "embeddings.sqlite", limit_mb=limit) if limit else None
+
+
+def vector_index(home: Home, dimensions: int) -> VectorIndex:
+    """A Qdrant server, or Qdrant's engine over folders of the home."""
+    from twin.features.index import open_index
+
+    return open_index(read(QdrantSettings), home.index, dimensions=dimensions)
+
+
+def reranker() -> Reranker:
+    """What brings the candidates into their order."""
+    from twin.retrieval.ranking import open_reranker
+
+    return open_reranker(read(RagSettings).reranker)
+
+
+def comet_registry(home: Home) -> ModelRegistry:
+    """The model registry at Comet or its stand-in."""
+    from twin.registry.comet import CometRegistry
+
+    comet = read(CometSettings)
+    key = comet.api_key.get_secret_value() if comet.api_key else addresses.LOCAL_KEY
+    return CometRegistry(addresses.comet_url(home), key, comet.workspace, project=comet.project)
+
+
+def console_review(home: Home) -> ReviewClient:
+    """What a person's tools approve models with, in the console."""
+    from twin.registry.review import ReviewClient
+
+    token = read(ReviewSettings).token
+    return ReviewClient(addresses.review_url(home), token.get_secret_value() if token else home.reviewer_token())
+
+
+def opik_tracer(home: Home) -> Tracer:
+    """Tracing through Opik, wherever it is when a trace is delivered."""
+    from twin.monitoring.tracing import Tracer
+
+    return Tracer(read(OpikSettings), partial(addresses.opik_url, home))
+
+
+def child_process_trainer(home: Home) -> Trainer:
+    """Training in a child process of this machine."""
+    from twin.training.job import LocalTrainer
+
+    return LocalTrainer(home.training)
+
+
+def child_process_endpoint(home: Home) -> Endpoint:
+    """Serving in a child process of this machine."""
+    from twin.serving.local import LocalEndpoint
+
+    return LocalEndpoint(home.root)
+
+
+def sagemaker_trainer(home: Home) -> NoReturn:
+    """Refuses: see `_not_yet`."""
+    _not_yet("Training on SageMaker")
+
+
+def sagemaker_endpoint(home: Home) -> NoReturn:
+    """Refuses: see `_not_yet`."""
+    _not_yet("A SageMaker endpoint")
+
+
+def chat_client(home: Home) -> ChatClient:
+    """The client of the model that answers now: at `MODEL_ENDPOINT_URL`, else at this home's endpoint.
+
+    Raises:
+        ModelUnavailable: No model is deployed.
+    """
+    from twin.serving.local import resolve_client
+
+    return resolve_client(read(EndpointSettings), home.root)
+
+
+def base_model(home: Home) -> BaseModel:
+    """The base language model, converted on first use (takes a while then)."""
+    from twin.training import base_model
+
+    return base_model.ensure(read(ModelSettings), home.root)
+
+
+def writer(home: Home) -> InstructionModel:
+    """The model that writes instructions: `WRITER_URL`, else the base model as a child process."""
+    from twin.serving.client import ChatClient
+    from twin.serving.process import model_process
+
+    settings = read(ModelSettings)
+    if settings.writer_url:
+        key = settings.writer_api_key.get_secret_value() if settings.writer_api_key else None
+        client = ChatClient(settings.writer_url, model=settings.writer_model, api_key=key)
+        return InstructionModel(settings.writer_model or settings.writer_url, nullcontext(client))
+    base = base_model(home)
+    patient = read(EndpointSettings).model_copy(update={"timeout_seconds": BATCH_TIMEOUT_SECONDS})
+    name = f"{base.name}@{base.sha256[:12]}"
+    return InstructionModel(name, model_process(base.gguf or base.folder, settings=patient))
+
+
+def _not_yet(what: str) -> NoReturn:
+    raise SettingsError(
+        f"{what} is not part of this version; DAGSTER_DEPLOYMENT=local and docker train and serve in child processes."
+    )
