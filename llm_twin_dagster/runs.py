@@ -88,8 +88,7 @@ def selected(selection: Sequence[str]) -> list[str]:
 
 def _matching(selection: Sequence[str], graph: Any) -> Collection[Any]:
     """The keys of the assets that match; none for what is misspelt."""
-    from dagster import AssetSelection
-    from dagster_shared.error import DagsterError
+    from dagster import AssetSelection, DagsterError
 
     try:
         with warnings.catch_warnings(action="ignore"):  # groups in selections are declared beta
