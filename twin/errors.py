@@ -30,6 +30,7 @@ TwinError
 from __future__ import annotations
 
 __all__ = [
+    "INTERNAL",
     "AlreadyDecided",
     "ArtifactError",
     "CollectionError",
@@ -56,6 +57,10 @@ __all__ = [
     "UnknownName",
     "WarehouseUnavailable",
 ]
+
+
+INTERNAL = "Something went wrong on our side; the log has the details. Ask again."
+"""What a caller is told of an error that nobody raised on purpose."""
 
 
 class TwinError(Exception):

@@ -14,17 +14,18 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
 from app.console.requests import Database, read_json
 from app.console.store.comet import MAX_ASSET_BYTES, ExperimentStore
+from app.http.problems import Fault, exception_handlers
 from twin.deployment.addresses import COMET_PATH
-from twin.errors import InputError, NotAuthorized, ReviewRequired, TwinError, UnknownName
+from twin.errors import InputError
 
-__all__ = ["ERRORS", "REST", "answer_in_comets_shape", "millis", "needs_api_key", "route_handlers"]
+__all__ = ["ERRORS", "REST", "millis", "needs_api_key", "route_handlers"]
 
 CLIENT_PATHS = (COMET_PATH, "/clientlib")
 REST = "/api/rest/v2"
@@ -102,19 +103,13 @@ def needs_api_key(connection: ASGIConnection, _: BaseRouteHandler) -> None:
         raise NotAuthorizedException("Set COMET_API_KEY; any value will do for the local console.")
 
 
-def answer_in_comets_shape(_: Request, error: TwinError | HTTPException) -> Response:
-    """An error as the SDK reads it: it shows `msg` to the user."""
-    if isinstance(error, HTTPException):
-        status, message = error.status_code, error.detail
-    else:
-        statuses = ((UnknownName, 404), (ReviewRequired, 403), (NotAuthorized, 401), (InputError, 400))
-        status = next((status for kind, status in statuses if isinstance(error, kind)), 503)
-        message = error.message
-    body = {"msg": message, "code": status, "sdk_error_code": CUSTOM_ERROR_CODE}
-    return Response(body, status_code=status, media_type=MediaType.JSON)
+def answer_in_comets_shape(_: Request, fault: Fault) -> Response:
+    """A fault as the SDK reads it: it shows `msg` to the user."""
+    body = {"msg": fault.message, "code": fault.status, "sdk_error_code": CUSTOM_ERROR_CODE}
+    return Response(body, status_code=fault.status, media_type=MediaType.JSON)
 
 
-ERRORS: ExceptionHandlersMap = {TwinError: answer_in_comets_shape, HTTPException: answer_in_comets_shape}
+ERRORS: ExceptionHandlersMap = exception_handlers(answer_in_comets_shape)
 
 
 @get(["/isAlive/ver", "/health/ping"])

@@ -7,11 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, MediaType, Request, Response, get
-from litestar.datastructures import MutableScopeHeaders, State
+from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
-from litestar.types import Message, Scope
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, PyMongoError
@@ -20,16 +18,9 @@ from app.console import comet, comet_models, layout, opik, pages_registry, pages
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
 from app.console.store.opik import TraceStore
-from twin.errors import (
-    AlreadyDecided,
-    InputError,
-    NotAuthorized,
-    ReviewRequired,
-    ServiceUnavailable,
-    TwinError,
-    UnknownName,
-    WarehouseUnavailable,
-)
+from app.http.problems import Fault, exception_handlers, fault_of
+from app.http.security import security_headers
+from twin.errors import WarehouseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -55,13 +46,6 @@ PREPARATIONS = (TraceStore.prepare, ExperimentStore.prepare, ModelStore.prepare)
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """The default; a handler that takes files sets its own."""
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
 
 MACHINE_PATHS = ("/opik/", "/comet/", "/clientlib/", "/api/", "/health/")
 """Under these, errors are JSON; elsewhere they are pages."""
@@ -104,13 +88,8 @@ def create_app(
         },
         template_config=layout.templates(),
         request_max_body_size=MAX_BODY_BYTES,
-        before_send=[add_security_headers],
-        exception_handlers={
-            TwinError: answer_twin_error,
-            PyMongoError: answer_database_error,
-            HTTPException: answer_http_error,
-            Exception: answer_bug,
-        },
+        before_send=[security_headers()],
+        exception_handlers={**exception_handlers(answer_fault), ConnectionFailure: answer_lost_database},
         openapi_config=None,
         logging_config=None,
     )
@@ -119,13 +98,6 @@ def create_app(
 def connected_database(state: State) -> AsyncDatabase[dict[str, Any]]:
     """The database of this process's one client."""
     return state.database
-
-
-async def add_security_headers(message: Message, _scope: Scope) -> None:
-    """Pages run no script and are framed by nobody, whatever text they show."""
-    if message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        headers.update(SECURITY_HEADERS)
 
 
 async def prepare(app: Litestar) -> None:
@@ -152,45 +124,18 @@ async def ready(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-def answer_twin_error(request: Request, error: TwinError) -> Response:
-    """The one table from this project's errors to HTTP statuses."""
-    statuses = (
-        (UnknownName, 404),
-        (NotAuthorized, 401),
-        (ReviewRequired, 403),
-        (AlreadyDecided, 409),
-        (InputError, 400),
-        (ServiceUnavailable, 503),
-    )
-    status = next((status for kind, status in statuses if isinstance(error, kind)), 500)
-    if error.detail:
-        logger.warning("%s %s: %s (%s)", request.method, request.url.path, error, error.detail)
-    return answer_error(request, status, error.message)
+def answer_lost_database(request: Request, error: ConnectionFailure) -> Response:
+    """MongoDB went away under a request."""
+    logger.warning("%s %s: MongoDB does not answer: %s", request.method, request.url.path, error)
+    return answer_fault(request, fault_of(WarehouseUnavailable("MongoDB does not answer; see that it runs.")))
 
 
-def answer_database_error(request: Request, error: PyMongoError) -> Response:
-    """MongoDB failed under a request."""
-    if not isinstance(error, ConnectionFailure):
-        return answer_bug(request, error)
-    unavailable = WarehouseUnavailable("MongoDB does not answer; see that it runs and try again.", detail=str(error))
-    return answer_twin_error(request, unavailable)
-
-
-def answer_bug(request: Request, error: Exception) -> Response:
-    """What nobody expected: the whole of it in the log, and nothing of it to the client."""
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer_error(request, 500, "The console failed; its log says why.")
-
-
-def answer_http_error(request: Request, error: HTTPException) -> Response:
-    """Litestar's own refusals: no such page, wrong method, too large."""
-    return answer_error(request, error.status_code, error.detail, headers=error.headers)
-
-
-def answer_error(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error as JSON for programs and as a page for people."""
+def answer_fault(request: Request, fault: Fault) -> Response:
+    """A fault as JSON for programs and as a page for people."""
     if request.url.path.startswith(MACHINE_PATHS) or "text/html" not in request.headers.get("accept", ""):
-        body = {"code": status, "message": message, "errors": [message]}
-        return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
-    context = {"message": message}
-    return layout.page("error.html", active="", title=f"Error {status}", context=context, status_code=status)
+        body = {"code": fault.status, "message": fault.message, "errors": [fault.message]}
+        return Response(body, status_code=fault.status, media_type=MediaType.JSON, headers=fault.headers)
+    context = {"message": fault.message}
+    return layout.page(
+        "error.html", active="", title=f"Error {fault.status}", context=context, status_code=fault.status
+    )

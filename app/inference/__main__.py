@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
-from app.inference.engine import find_model, load_engine
+from app.inference.model import find_model, load_engine
 from app.inference.server import create_app
 from twin.errors import TwinError
 from twin.settings import EndpointSettings, read

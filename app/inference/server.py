@@ -13,20 +13,18 @@ from typing import Any
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
 
-from app.connection import CLIENT_CLOSED_REQUEST, ClientGone, event_stream, while_connected
-from app.inference.engine import Engine, ModelFiles
+from app.http.connection import event_stream, while_connected
+from app.http.problems import Fault, exception_handlers
+from app.http.security import security_headers
+from app.inference.engine import Engine
+from app.inference.model import ModelFiles
 from app.inference.schema import ChatRequest, Piece, Reply, parse_request
 from app.inference.service import GenerationService
-from twin.errors import InputError, ModelUnavailable, Overloaded, TwinError
+from twin.errors import TwinError
 from twin.serving.sse import event
 from twin.settings import EndpointSettings
 
 __all__ = ["create_app"]
-
-RETRY_AFTER_SECONDS = 2
-
-STATUSES: dict[type[TwinError], int] = {InputError: 400, Overloaded: 429, ModelUnavailable: 503}
-"""HTTP statuses of errors; a subclass has its parent's, anything else is 500."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +51,8 @@ def create_app(
         route_handlers=[ping, ready, live, models, chat_completions],
         lifespan=[lifespan],
         state=State({"service": service, "files": files}),
-        exception_handlers={TwinError: _error_response, ClientGone: _nobody_listens},
+        exception_handlers=exception_handlers(_answer_fault),
+        before_send=[security_headers()],
         openapi_config=None,
         logging_config=None,  # the program configures logging
     )
@@ -129,7 +128,7 @@ async def _events(reply: Reply, first: Piece, answer: AsyncGenerator[Piece]) -> 
         async for piece in answer:
             yield event(json.dumps(reply.chunk(piece)))
     except TwinError as error:
-        yield event(json.dumps(_error_body(error)))
+        yield event(json.dumps(_error_body(error.message, type(error).__name__)))
     else:
         yield event("[DONE]")
 
@@ -154,17 +153,12 @@ async def _logged(chat: ChatRequest, answer: AsyncGenerator[Piece]) -> AsyncGene
         )
 
 
-def _error_body(error: TwinError) -> dict[str, Any]:
-    return {"error": {"message": error.message, "type": type(error).__name__}}
+def _error_body(message: str, kind: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind}}
 
 
-def _error_response(_request: Request[Any, Any, State], error: TwinError) -> Response[dict[str, Any]]:
-    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
-    if status == 500:
-        log.error("%s: %s (%s)", type(error).__name__, error.message, error.detail)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
-    return Response(_error_body(error), status_code=status, headers=headers, media_type=MediaType.JSON)
-
-
-def _nobody_listens(_request: Request[Any, Any, State], _error: ClientGone) -> Response[None]:
-    return Response(None, status_code=CLIENT_CLOSED_REQUEST)
+def _answer_fault(_request: Request[Any, Any, State], fault: Fault) -> Response[dict[str, Any]]:
+    """A fault in OpenAI's shape. Only a full queue says when to come back: for clients, that is what it means."""
+    headers = fault.headers if fault.status == 429 else {}
+    body = _error_body(fault.message, fault.type)
+    return Response(body, status_code=fault.status, headers=headers, media_type=MediaType.JSON)

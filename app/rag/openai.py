@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from app.connection import event_stream, while_connected
+from app.http.connection import event_stream, while_connected
 from app.rag.routes import PROBLEMS
 from twin.errors import EmptyQuestion
 from twin.rag.engine import Rag

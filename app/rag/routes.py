@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from litestar.response import Stream
 
-from app.connection import event_stream, while_connected
+from app.http.connection import event_stream, while_connected
 from app.rag.schema import Problem, RagRequest, SearchRequest, SearchResponse
 from twin.rag.engine import Rag
 from twin.rag.messages import Answer, Event

@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from litestar import Litestar
-from litestar.datastructures import MutableScopeHeaders
 from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
-from litestar.types import Message, Scope
 
+from app.http.problems import exception_handlers
+from app.http.security import security_headers
 from app.rag import health, openai, page, routes
 from app.rag.metrics import Metrics, RequestMetrics
-from app.rag.problems import EXCEPTION_HANDLERS
+from app.rag.problems import answer_fault
 from app.rag.services import Services
 from app.rag.warmup import Warmup
 from twin.rag.engine import Rag
@@ -25,13 +25,6 @@ from twin.rag.engine import Rag
 __all__ = ["create_app"]
 
 MAX_BODY_BYTES = 64 * 1024
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def create_app(services: Services) -> Litestar:
@@ -72,8 +65,8 @@ def create_app(services: Services) -> Litestar:
         },
         state=AppState({"metrics": metrics}),
         middleware=[RequestMetrics(metrics)],
-        exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[add_security_headers],
+        exception_handlers=exception_handlers(answer_fault),
+        before_send=[security_headers(scripts=True)],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="LLM Twin",
@@ -84,9 +77,3 @@ def create_app(services: Services) -> Litestar:
         ),
         logging_config=None,
     )
-
-
-async def add_security_headers(message: Message, _scope: Scope) -> None:
-    """The page runs only this application's own script, whatever text it shows."""
-    if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message).update(SECURITY_HEADERS)

@@ -15,7 +15,14 @@ import uuid
 from typing import TYPE_CHECKING
 
 from twin import prompts
-from twin.errors import EmptyQuestion, GenerationInterrupted, QuestionTooLong, ServiceUnavailable, TwinError
+from twin.errors import (
+    INTERNAL,
+    EmptyQuestion,
+    GenerationInterrupted,
+    QuestionTooLong,
+    ServiceUnavailable,
+    TwinError,
+)
 from twin.rag.draft import Draft
 from twin.rag.messages import Answer, Event, Failed, Finished, Question
 from twin.rag.pipeline import Pipeline, StreamingModel, facts, milliseconds_since
@@ -37,7 +44,6 @@ __all__ = ["Rag", "check_text"]
 
 log = logging.getLogger(__name__)
 
-INTERNAL = "Something went wrong on our side; the log has the details. Ask again."
 LEFT = "The one who asked went away before the end."
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.inference.engine import find_model
+from app.inference.model import find_model
 from app.inference.schema import Piece, Reply, Usage, parse_request
 from app.inference.stops import StopFilter
 from twin.errors import ArtifactError, InputError

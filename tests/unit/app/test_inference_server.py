@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from litestar.testing import TestClient
 
-from app.inference.engine import ModelFiles
+from app.inference.model import ModelFiles
 from app.inference.schema import ChatRequest, Piece, Usage
 from app.inference.server import create_app
 from twin.errors import ArtifactError, GenerationInterrupted, InputError
@@ -126,7 +126,7 @@ def test_an_error_in_the_middle_is_the_last_event_and_keeps_its_detail_to_itself
     assert "broke off" in last
     assert "[DONE]" not in reply.text
     assert "the reason" not in reply.text
-    assert client.post("/invocations", json=ask("one break")).status_code == 500
+    assert client.post("/invocations", json=ask("one break")).status_code == 502
 
 
 def test_a_full_queue_is_a_429_that_says_when_to_come_back(loading: Loading) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
-from app.rag.problems import STATUSES, status_of
 from app.rag.server import create_app
 from app.rag.services import Dependency, Services
 from twin import errors
@@ -250,15 +249,6 @@ def test_a_bug_is_500_without_its_inside() -> None:
     assert response.status_code == 500
     assert response.json()["error"]["type"] == "InternalError"
     assert "secret" not in response.text
-
-
-def test_every_error_of_the_tree_has_a_status() -> None:
-    kinds = [kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), TwinError)]
-    assert {kind.__name__ for kind, _ in STATUSES} <= {kind.__name__ for kind in kinds}
-    assert all(400 <= status_of(kind("x")) < 600 for kind in kinds)
-    assert status_of(errors.UnknownAuthor("x")) == 404
-    assert status_of(errors.QuestionTooLong("x")) == 400
-    assert status_of(errors.IndexUnavailable("x")) == 503
 
 
 def test_readiness_tells_each_dependency() -> None:

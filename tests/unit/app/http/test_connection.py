@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.connection import ClientGone, event_stream, while_connected
+from app.http.connection import ClientGone, event_stream, while_connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
