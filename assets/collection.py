@@ -65,10 +65,10 @@ def raw_documents(
         )
     _tell(context, report)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.data_version("raw_documents")),
+        data_version=dg.DataVersion(store.documents.data_version()),
         metadata={
             **counted(**report.counts, sources=len(todo), seconds=watch.seconds, warnings=len(report.warnings)),
-            "dagster/row_count": store.document_count(),
+            "dagster/row_count": store.documents.count(),
             "outcomes": table([msgspec.structs.asdict(outcome) for outcome in report.outcomes]),
             "by_place": table(ingestion.by_place(report), limit=MAX_PLACES),
             "problems": dg.MetadataValue.json(
@@ -81,7 +81,7 @@ def raw_documents(
 @dg.asset_check(asset=raw_documents, blocking=True)
 def has_documents(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """At least one document was brought in."""
-    count = warehouse.client.document_count()
+    count = warehouse.client.documents.count()
     return dg.AssetCheckResult(passed=count > 0, severity=dg.AssetCheckSeverity.ERROR, metadata={"documents": count})
 
 
@@ -93,7 +93,7 @@ def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         report = refresh.refresh(store)
     context.log.info(f"{report.cleaned} cleaned, {report.unchanged} unchanged, {report.removed} removed")
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.data_version("cleaned_documents")),
+        data_version=dg.DataVersion(store.cleaned.data_version()),
         metadata={
             **counted(
                 cleaned=report.cleaned,
@@ -103,10 +103,10 @@ def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseRes
                 duplicates=report.duplicates,
                 near_duplicates=report.near_duplicates,
                 redactions=report.redactions,
-                redactions_in_all=store.redaction_counts(),
+                redactions_in_all=store.cleaned.redaction_counts(),
                 seconds=watch.seconds,
             ),
-            "dagster/row_count": store.cleaned_count() - report.duplicates,
+            "dagster/row_count": store.cleaned.count() - report.duplicates,
             "copies": table(_groups(store)),
         },
     )
@@ -126,7 +126,7 @@ def no_personal_data(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset=cleaned_documents, blocking=True)
 def documents_are_whole(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Every cleaned document has a title, an author, a location and text."""
-    offenders = warehouse.client.incomplete(MAX_PROBLEMS)
+    offenders = warehouse.client.cleaned.incomplete(MAX_PROBLEMS)
     return dg.AssetCheckResult(
         passed=not offenders,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -137,8 +137,8 @@ def documents_are_whole(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset=cleaned_documents)
 def few_duplicates(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """At most half of the documents are copies of others; more means that a source is listed twice."""
-    exact, near = warehouse.client.copy_counts()
-    share = (exact + near) / max(1, warehouse.client.cleaned_count())
+    exact, near = warehouse.client.copies.counts()
+    share = (exact + near) / max(1, warehouse.client.cleaned.count())
     return dg.AssetCheckResult(
         passed=share <= 0.5,
         severity=dg.AssetCheckSeverity.WARN,
@@ -150,7 +150,7 @@ def _groups(store: Warehouse) -> list[dict[str, str]]:
     """The largest groups of copies, as rows of a table."""
     return [
         {"canonical": original, "copies": ", ".join(f"{url} ({similarity:.0%})" for url, similarity in copies)}
-        for original, copies in store.copy_groups(MAX_GROUPS)
+        for original, copies in store.copies.groups(MAX_GROUPS)
     ]
 
 

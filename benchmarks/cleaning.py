@@ -68,7 +68,7 @@ def many(count: int) -> None:
         Warehouse(server.uri, "many", max_vanished_share=1.0) as warehouse,
     ):
         for name, edited in (("all new", None), ("none changed", None), ("1 in 1,000 edited", 1_000)):
-            warehouse.observe(SOURCE, _made_up(count, edited), complete=True)
+            warehouse.documents.observe(SOURCE, _made_up(count, edited), complete=True)
             before, start = _peak_megabytes(), time.perf_counter()
             report = refresh.refresh(warehouse)
             print(
@@ -96,7 +96,7 @@ def _made_up(count: int, edited: int | None) -> Iterator[Document]:
 def _refresh_seconds(uri: str, database: str, source: Source, documents: list[Document]) -> tuple[float, float]:
     """Processor seconds of this process, and seconds by the clock, that one refresh takes."""
     with Warehouse(uri, database) as warehouse:
-        warehouse.observe(source, documents, complete=True)
+        warehouse.documents.observe(source, documents, complete=True)
         start, clock = time.process_time(), time.perf_counter()
         refresh.refresh(warehouse)
         return time.process_time() - start, time.perf_counter() - clock

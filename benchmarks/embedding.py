@@ -165,8 +165,8 @@ def _pipeline(documents: Sequence[Document]) -> dict[str, Any]:
             }
 
         def bring(changed: Sequence[Document]) -> None:
-            warehouse.observe(Source(kind="folder", location="/benchmark"), changed, complete=False)
-            warehouse.write_cleaned((cleaning.clean(document), document.hash) for document in changed)
+            warehouse.documents.observe(Source(kind="folder", location="/benchmark"), changed, complete=False)
+            warehouse.cleaned.write((cleaning.clean(document), document.hash) for document in changed)
 
         bring(documents)
         used = time.process_time()

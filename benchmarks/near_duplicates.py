@@ -129,9 +129,10 @@ def _print_kind(
 
 def _links(uri: str, database: str, documents: list) -> dict[str, str]:
     with Warehouse(uri, database) as warehouse:
-        warehouse.write_cleaned((document, document.raw_hash) for document in documents)
-        link(warehouse)
-        return {one.id: one.duplicate_of for one in warehouse.cleaned([d.id for d in documents]) if one.duplicate_of}
+        warehouse.cleaned.write((document, document.raw_hash) for document in documents)
+        link(warehouse.copies)
+        stored = warehouse.cleaned.read([document.id for document in documents])
+        return {one.id: one.duplicate_of for one in stored if one.duplicate_of}
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def main() -> None:
             id="d", url="https://example.com", source_id=source.id, author="Ada", title="T", content="x"
         )
         with Warehouse(server.uri, "benchmark") as warehouse:
-            warehouse.observe(source, [document], complete=True)
+            warehouse.documents.observe(source, [document], complete=True)
         model = running.enter_context(instant_model())
         environment = {"MONGODB_URI": server.uri, "MONGODB_DATABASE": "benchmark", "MODEL_ENDPOINT_URL": model}
         console = running.enter_context(program("app.console", environment))

@@ -45,7 +45,7 @@ def watched_sources(context: dg.SensorEvaluationContext, warehouse: WarehouseRes
     store = warehouse.client
     try:
         known = sources.known(read(HomeSettings).config, store)
-        looks = store.last_looks()
+        looks = store.sources.last_looks()
     except (ServiceUnavailable, SettingsError) as error:
         return dg.SkipReason(error.message)
     decision = watching.decide(

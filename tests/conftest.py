@@ -99,8 +99,8 @@ def ingest() -> Callable[[Path, Warehouse, Mapping[tuple[str, str], str]], None]
             documents.append(
                 Document(id=key, url=url, source_id=source.id, author=author, title=title, content=content)
             )
-        warehouse.observe(source, documents, complete=True)
-        warehouse.write_cleaned((cleaning.clean(document), document.hash) for document in documents)
+        warehouse.documents.observe(source, documents, complete=True)
+        warehouse.cleaned.write((cleaning.clean(document), document.hash) for document in documents)
         embedder = embedding.load(read(EmbeddingSettings))
         store = ArtifactStore(str(root / "artifacts"))
         pipeline.chunk(warehouse, store, embedder)

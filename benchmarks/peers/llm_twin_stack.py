@@ -76,7 +76,7 @@ class LlmTwinStack:
         return self._bring_in(rows, self._warehouse, self._places)
 
     def _bring_in(self, rows: list[Row], warehouse: Warehouse, places: _Places) -> int:
-        warehouse.observe(SOURCE, map(_document, rows), complete=True)
+        warehouse.documents.observe(SOURCE, map(_document, rows), complete=True)
         refresh.refresh(warehouse)
         pipeline.chunk(warehouse, places.store, self._embedder, places.cache)
         pipeline.embed(places.store, self._embedder, places.cache)

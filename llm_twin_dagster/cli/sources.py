@@ -37,7 +37,7 @@ def add(location: str, author: Author = None) -> None:
     home = Home.from_settings()
     source = collection.detect(location, author)
     with borrow(home, ["mongod"], quiet_line):
-        Deployment(home).warehouse.add_source(source)
+        Deployment(home).warehouse.sources.add([source])
     out.print(f"Added the {source.kind} {source.location}.", markup=False, soft_wrap=True)
 
 
@@ -53,7 +53,7 @@ def list_(as_json: Json = False) -> None:
     with borrow(home, ["mongod"], quiet_line):
         warehouse = Deployment(home).warehouse
         known = sources.known(read(HomeSettings).config, warehouse)
-        held, looks = warehouse.held([source.id for source in known]), warehouse.last_looks()
+        held, looks = warehouse.sources.held([source.id for source in known]), warehouse.sources.last_looks()
     if as_json:
         print_json(
             [
@@ -88,7 +88,7 @@ def problems(as_json: Json = False) -> None:
     with borrow(home, ["mongod"], quiet_line):
         warehouse = Deployment(home).warehouse
         known = {source.id: source.location for source in sources.known(read(HomeSettings).config, warehouse)}
-        found = list(warehouse.problems(known))
+        found = list(warehouse.sources.problems(known))
     if as_json:
         print_json([{**msgspec.structs.asdict(problem), "source": known[problem.source_id]} for problem in found])
     elif not found:
@@ -111,9 +111,9 @@ def remove(location: str) -> None:
     home = Home.from_settings()
     with borrow(home, ["mongod"], quiet_line):
         warehouse = Deployment(home).warehouse
-        known = {source.location: source for source in warehouse.sources()}
+        known = {source.location: source for source in warehouse.sources.all()}
         source = known.get(location) or _known_at(location, known)
-        warehouse.remove_source(source.id)
+        warehouse.sources.remove(source.id)
     out.print(f"Removed {source.location}.", markup=False, soft_wrap=True)
     config = read(HomeSettings).config
     if source.id in {configured.id for configured in sources.configured(config)}:

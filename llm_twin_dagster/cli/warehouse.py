@@ -45,7 +45,7 @@ def export(file: File, as_json: Json = False) -> None:
     with borrow(home, ["mongod"], _quiet(as_json or file == STANDARD)):
         warehouse = Deployment(home).warehouse
         with warehouse.collect_lock("warehouse export", wait_seconds=LOCK_SECONDS), _writing(file) as target:
-            lines = sum(1 for line in warehouse.export_lines() if target.write(line.encode()))
+            lines = sum(1 for line in warehouse.transfer.export_lines() if target.write(line.encode()))
     if file == STANDARD:
         return
     if as_json:
@@ -70,7 +70,7 @@ def import_(
         warehouse = Deployment(home).warehouse
         with warehouse.collect_lock("warehouse import", wait_seconds=LOCK_SECONDS):
             if is_header(first):
-                _tell_rows(warehouse.import_lines(itertools.chain([first], _lines(source))), as_json)
+                _tell_rows(warehouse.transfer.import_lines(itertools.chain([first], _lines(source))), as_json)
                 return
             documents = _documents(file, first, source, home, author)
             _bring_in(documents, warehouse, home, as_json)

@@ -115,7 +115,7 @@ def app(mongo_uri: str, database: str, tmp_path_factory: pytest.TempPathFactory)
     source = Source(kind="folder", location="/documents")
     document = Document(id="d", url="https://example.com", source_id=source.id, author="Ada", title="T", content=TEXT)
     with Warehouse(mongo_uri, database) as warehouse:
-        warehouse.observe(source, [document], complete=True)
+        warehouse.documents.observe(source, [document], complete=True)
     index = open_index(read(QdrantSettings), tmp_path_factory.mktemp("index"), dimensions=2)
     chunk = Chunk(
         id="00000000-0000-0000-0000-000000000001",
@@ -237,9 +237,11 @@ def test_what_was_said_before_the_model_hung_up_is_stored_as_interrupted(
 
     with Warehouse(mongo_uri, database) as warehouse:
         wait_until(
-            lambda: any(kept.question == "Half?" for kept in warehouse.interactions()), what="the record", timeout=10
+            lambda: any(kept.question == "Half?" for kept in warehouse.interactions.read()),
+            what="the record",
+            timeout=10,
         )
-        (kept,) = (kept for kept in warehouse.interactions() if kept.question == "Half?")
+        (kept,) = (kept for kept in warehouse.interactions.read() if kept.question == "Half?")
     assert (kept.status, kept.answer) == ("interrupted", "Half an ")
 
 

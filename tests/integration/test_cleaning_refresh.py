@@ -111,16 +111,16 @@ def a_document(url: str, content: str, day: int | None = None) -> Document:
 
 def test_only_what_changed_is_cleaned(warehouse: Warehouse) -> None:
     documents = [a_document(f"https://a.example.org/{number}", f"Text {number}.") for number in range(250)]
-    warehouse.observe(SOURCE, documents, complete=True)
+    warehouse.documents.observe(SOURCE, documents, complete=True)
     first = refresh.refresh(warehouse)
     assert (first.cleaned, first.unchanged, first.removed) == (250, 0, 0)
     again = refresh.refresh(warehouse)
     assert (again.cleaned, again.unchanged, again.removed, again.compared) == (0, 250, 0, 0)
     edited = a_document("https://a.example.org/7", "Another text, by ada@lovelace.org.")
-    warehouse.observe(SOURCE, [*documents[:7], edited, *documents[9:]], complete=True)
+    warehouse.documents.observe(SOURCE, [*documents[:7], edited, *documents[9:]], complete=True)
     third = refresh.refresh(warehouse)
     assert (third.cleaned, third.unchanged, third.removed, third.compared) == (1, 248, 1, 1)
-    assert third.redactions == warehouse.redaction_counts() == {"EMAIL": 1}
+    assert third.redactions == warehouse.cleaned.redaction_counts() == {"EMAIL": 1}
 
 
 @pytest.mark.parametrize("name", ["chunking.md", "warehouse.md"])
@@ -129,22 +129,22 @@ def test_an_article_on_two_platforms_trains_once(warehouse: Warehouse, name: str
     title, _, body = text.strip().removeprefix("# ").partition("\n")
     on_substack = a_document("https://letters.substack.com/p/1", SUBSTACK.format(title=title, text=body), 20)
     on_medium = a_document("https://medium.com/@ada/1", MEDIUM.format(title=title, text=body), 22)
-    warehouse.observe(SOURCE, [on_medium, on_substack], complete=True)
+    warehouse.documents.observe(SOURCE, [on_medium, on_substack], complete=True)
     report = refresh.refresh(warehouse)
     assert (report.duplicates, report.near_duplicates) == (1, 1)
-    assert [document.url for document in warehouse.cleaned()] == [on_substack.url]
-    warehouse.observe(SOURCE, [on_medium], complete=True, confirm_vanished=True)
+    assert [document.url for document in warehouse.cleaned.read()] == [on_substack.url]
+    warehouse.documents.observe(SOURCE, [on_medium], complete=True, confirm_vanished=True)
     assert refresh.refresh(warehouse).duplicates == 0
-    assert [document.url for document in warehouse.cleaned()] == [on_medium.url]
+    assert [document.url for document in warehouse.cleaned.read()] == [on_medium.url]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared corpora are not on this machine")
 def test_of_real_articles_only_the_one_that_was_posted_twice_is_a_copy(warehouse: Warehouse) -> None:
     source = collection.detect(str(SHARED))
-    warehouse.observe(source, collection.look(source, read(SourceSettings)), complete=True)
+    warehouse.documents.observe(source, collection.look(source, read(SourceSettings)), complete=True)
     report = refresh.refresh(warehouse)
     assert (report.cleaned, report.duplicates) == (76, 1)
-    [(original, [(copy, _)])] = warehouse.copy_groups(9)
+    [(original, [(copy, _)])] = warehouse.copies.groups(9)
     assert "a-real-time-retrieval-system-for" in original
     assert "a-real-time-retrieval-system-for" in copy
 
@@ -154,22 +154,30 @@ import os, signal, sys
 from twin.cleaning import refresh
 from twin.warehouse import Warehouse
 
-class Killed(Warehouse):
-    writes = 0
+warehouse = Warehouse(sys.argv[1], sys.argv[2])
+write, link = warehouse.cleaned.write, warehouse.copies.link
+writes = 0
 
-    def write_cleaned(self, documents):
-        super().write_cleaned(documents)
-        self.writes += 1
-        if self.writes == 2 and sys.argv[3] == "cleaning":
-            os.kill(os.getpid(), signal.SIGKILL)
+def write_until_killed(documents):
+    global writes
+    write(documents)
+    writes += 1
+    if writes == 2 and sys.argv[3] == "cleaning":
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def link(self, links):
-        super().link(links)
-        if sys.argv[3] == "linking":
-            os.kill(os.getpid(), signal.SIGKILL)
+def link_until_killed(links):
+    link(links)
+    if sys.argv[3] == "linking":
+        os.kill(os.getpid(), signal.SIGKILL)
 
-refresh.refresh(Killed(sys.argv[1], sys.argv[2]))
+warehouse.cleaned.write, warehouse.copies.link = write_until_killed, link_until_killed
+refresh.refresh(warehouse)
 """
+
+
+def links_of(warehouse: Warehouse) -> dict[str, str | None]:
+    """What each cleaned document is a copy of."""
+    return {one.id: one.duplicate_of for one in warehouse.cleaned.read(list(warehouse.cleaned.inputs()))}
 
 
 @pytest.mark.parametrize(("moment", "left"), [("cleaning", 150), ("linking", 0)])
@@ -178,7 +186,7 @@ def test_a_refresh_that_is_killed_is_completed_by_the_next(
 ) -> None:
     words = [f"word{number}" for number in range(200)]
     texts = [" ".join(words[number % 40 : number % 40 + 90]) for number in range(350)]
-    warehouse.observe(
+    warehouse.documents.observe(
         SOURCE, [a_document(f"https://a.example.org/{n:03}", text) for n, text in enumerate(texts)], complete=True
     )
     command = [sys.executable, "-c", KILLED, mongo_uri, mongo_database, moment]
@@ -186,11 +194,10 @@ def test_a_refresh_that_is_killed_is_completed_by_the_next(
     assert killed.returncode == -signal.SIGKILL
     report = refresh.refresh(warehouse)
     assert report.cleaned == left
-    held = {document.id: document.duplicate_of for document in warehouse.cleaned(list(warehouse.cleaned_inputs()))}
-    warehouse.remove_cleaned(list(held))
+    held = links_of(warehouse)
+    warehouse.cleaned.remove(list(held))
     refresh.refresh(warehouse)
-    again = {document.id: document.duplicate_of for document in warehouse.cleaned(list(warehouse.cleaned_inputs()))}
-    assert held == again
+    assert held == links_of(warehouse)
     assert 0 < report.duplicates < 350
 
 
@@ -209,19 +216,19 @@ def test_two_streams_are_compared_as_two_dictionaries_would_be(wanted: dict[str,
 def test_what_is_left_in_a_cleaned_document_is_told_by_kind(warehouse: Warehouse) -> None:
     clean = cleaning.clean(a_document("https://a.example.org/1", "Text."))
     leaky = msgspec.structs.replace(clean, id="2", url="https://a.example.org/2", content="Write to ada@lovelace.org.")
-    warehouse.write_cleaned([(clean, "input"), (leaky, "input")])
+    warehouse.cleaned.write([(clean, "input"), (leaky, "input")])
     for _ in range(2):
         assert list(refresh.leaks(warehouse)) == [("https://a.example.org/2", ["EMAIL"])]
-    assert [[one.id for one in page] for page in warehouse.uninspected()] == [["2"]]
-    warehouse.write_cleaned([(msgspec.structs.replace(leaky, content="Write to nobody."), "input")])
+    assert [[one.id for one in page] for page in warehouse.cleaned.uninspected()] == [["2"]]
+    warehouse.cleaned.write([(msgspec.structs.replace(leaky, content="Write to nobody."), "input")])
     assert list(refresh.leaks(warehouse)) == []
-    assert list(warehouse.uninspected()) == []
+    assert list(warehouse.cleaned.uninspected()) == []
 
 
 def test_documents_that_lack_something_are_told(warehouse: Warehouse) -> None:
     whole = cleaning.clean(a_document("https://a.example.org/1", "Text."))
     empty = msgspec.structs.replace(whole, id="2", url="https://a.example.org/2", content=" ")
     nameless = msgspec.structs.replace(whole, id="3", url="https://a.example.org/3", author="")
-    warehouse.write_cleaned([(whole, "input"), (empty, "input"), (nameless, "input")])
-    assert warehouse.incomplete(9) == [empty.url, nameless.url]
-    assert warehouse.incomplete(1) == [empty.url]
+    warehouse.cleaned.write([(whole, "input"), (empty, "input"), (nameless, "input")])
+    assert warehouse.cleaned.incomplete(9) == [empty.url, nameless.url]
+    assert warehouse.cleaned.incomplete(1) == [empty.url]

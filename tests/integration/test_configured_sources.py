@@ -31,7 +31,7 @@ def test_one_bad_place_in_the_file_costs_the_others_nothing(warehouse: Warehouse
     file.write_text("authors: [{name: Ada, sources: [archive/, 'ftp://example.com/x', 'http://[::1', notes/]}]")
     repository = sources.known(file, warehouse)[0]
     assert repository.kind == "repository"
-    warehouse.add_source(repository)
+    warehouse.sources.add([repository])
     (tmp_path / "archive").rename(tmp_path / "elsewhere")
 
     known = sources.known(file, warehouse)
@@ -48,7 +48,7 @@ def test_what_was_not_there_at_first_is_one_source_once_it_is(warehouse: Warehou
     file = tmp_path / "twin.yaml"
     file.write_text("authors: [{name: Ada, sources: [work]}]")
     ingestion.ingest(sources.known(file, warehouse), warehouse, read(SourceSettings), forget_empty=False)
-    assert [problem.url for problem in warehouse.problems()] == [str(tmp_path / "work")]
+    assert [problem.url for problem in warehouse.sources.problems()] == [str(tmp_path / "work")]
     (tmp_path / "work" / ".git").mkdir(parents=True)
     (tmp_path / "work" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     assert [source.kind for source in sources.known(file, warehouse)] == ["repository"]

@@ -124,7 +124,7 @@ def test_a_question_is_answered_from_the_documents_traced_and_kept(walked: Walk)
     names = [span["name"] for span in httpx.get(trace).json()["spans"]]
     assert {"retrieval", "prompt", "generation"} <= set(names)
 
-    kept = {interaction.id: interaction for interaction in Deployment(walked.home).warehouse.interactions()}
+    kept = {interaction.id: interaction for interaction in Deployment(walked.home).warehouse.interactions.read()}
     assert kept[answer["id"]].answer == answer["answer"]
     assert kept[answer["id"]].model_version
 

@@ -50,8 +50,8 @@ class Twin:
             documents.append(
                 Document(id=document_id(url), url=url, source_id="s", author="Ada", title=title, content=content)
             )
-        self.warehouse.observe(Source(kind="folder", location="/documents"), documents, complete=True)
-        self.warehouse.write_cleaned((cleaning.clean(document), document.hash) for document in documents)
+        self.warehouse.documents.observe(Source(kind="folder", location="/documents"), documents, complete=True)
+        self.warehouse.cleaned.write((cleaning.clean(document), document.hash) for document in documents)
 
     def run(self) -> list[str]:
         """Both steps; gives the passages that were embedded for it."""
@@ -140,7 +140,7 @@ def test_a_document_that_moves_keeps_its_vectors(twin: Twin):
         title=title, content=texts.pop(title),
     )  # fmt: skip
     twin.bring(texts)
-    twin.warehouse.observe(Source(kind="folder", location="/elsewhere"), [moved], complete=True)
-    twin.warehouse.write_cleaned([(cleaning.clean(moved), moved.hash)])
+    twin.warehouse.documents.observe(Source(kind="folder", location="/elsewhere"), [moved], complete=True)
+    twin.warehouse.cleaned.write([(cleaning.clean(moved), moved.hash)])
     assert twin.run() == []
     assert any(passage.document_id == moved.id for passage in twin.passages)

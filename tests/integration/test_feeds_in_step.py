@@ -71,7 +71,7 @@ def test_a_feed_adds_changes_and_removes_and_is_silent_when_nothing_happened(sit
     put_page(site, "c", "an edit after it fell off")
     counts = look(warehouse, source)
     assert (counts["removed"], counts["changed"]) == (1, 1)
-    live = sorted(document.title for document in warehouse.documents())
+    live = sorted(document.title for document in warehouse.documents.read())
     assert live == ["a", "c", "d", "e"]
     assert "changed" not in look(warehouse, source)
 

@@ -50,13 +50,13 @@ def peak_of(work: Iterator[object]) -> int:
 def warehouse(mongo_uri: str) -> Iterator[Warehouse]:
     """A warehouse of many documents."""
     with Warehouse(mongo_uri, "test_flat_memory") as warehouse:
-        warehouse.observe(SOURCE, shown(MANY), complete=True)
+        warehouse.documents.observe(SOURCE, shown(MANY), complete=True)
         yield warehouse
         warehouse._connection.client.drop_database("test_flat_memory")
 
 
 def looks(warehouse: Warehouse, items: Iterator[Item], *, complete: bool) -> Iterator[object]:
-    yield warehouse.observe(SOURCE, items, complete=complete)
+    yield warehouse.documents.observe(SOURCE, items, complete=complete)
 
 
 def test_looking_at_ten_times_as_many_documents_takes_no_more_memory(warehouse: Warehouse) -> None:
@@ -68,10 +68,10 @@ def test_looking_at_ten_times_as_many_documents_takes_no_more_memory(warehouse: 
 
 
 def test_streams_of_ids_and_hashes_are_read_in_order_and_never_held(warehouse: Warehouse) -> None:
-    assert peak_of(warehouse.fingerprint_stream()) < ALLOWED_GROWTH
+    assert peak_of(warehouse.documents.fingerprint_stream()) < ALLOWED_GROWTH
     before, count = "", 0
-    for key, _ in warehouse.fingerprint_stream():
+    for key, _ in warehouse.documents.fingerprint_stream():
         assert before < key
         before = key
         count += 1
-    assert count == MANY == warehouse.document_count()
+    assert count == MANY == warehouse.documents.count()

@@ -54,7 +54,7 @@ def test_an_author_who_was_named_once_need_not_be_named_again(warehouse: Warehou
     assert (code, counts(said)) == (0, [1, 0, 0, 0, 0, 0])
     code, said, _ = ingest(str(notes))
     assert (code, counts(said)) == (0, [0, 0, 0, 1, 0, 0])
-    assert warehouse.sources() == [Source(kind="folder", location=str(notes), author="Ada")]
+    assert warehouse.sources.all() == [Source(kind="folder", location=str(notes), author="Ada")]
 
 
 def test_what_cannot_be_read_ends_with_its_reason_and_is_not_remembered(
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_ends_with_its_reason_and_is_not_remembered(
         assert code == 1
         assert reason in error
         assert reason in said["problems"][0]["reason"]
-    assert warehouse.sources() == []
+    assert warehouse.sources.all() == []
 
     code, said, error = ingest(str(tmp_path / "nowhere"))
     assert code == 1
@@ -78,19 +78,19 @@ def test_what_cannot_be_read_ends_with_its_reason_and_is_not_remembered(
 
     code, said, _ = ingest(str(notes), str(empty), "--author", "Ada")
     assert (code, counts(said)) == (0, [1, 0, 0, 0, 0, 1])
-    assert [source.location for source in warehouse.sources()] == [str(notes)]
+    assert [source.location for source in warehouse.sources.all()] == [str(notes)]
 
 
 def test_removing_what_is_no_source_says_so_and_removes_nothing(warehouse: Warehouse, notes: Path) -> None:
     source = Source(kind="folder", location=str(notes), author="Ada")
-    warehouse.add_source(source)
+    warehouse.sources.add([source])
     for location in ("nonsense", "https://a.example/x", "a" * 5_000):
         result = CliRunner().invoke(app, ["sources", "remove", location])
         assert result.exit_code == 1
         assert "There is no source" in result.stderr
-    assert warehouse.sources() == [source]
+    assert warehouse.sources.all() == [source]
     result = CliRunner().invoke(app, ["sources", "remove", f"{notes}/../{notes.name}"])
-    assert (result.exit_code, warehouse.sources()) == (0, [])
+    assert (result.exit_code, warehouse.sources.all()) == (0, [])
 
 
 def test_sources_tell_their_documents_their_last_look_and_what_they_could_not_give(
@@ -109,7 +109,7 @@ def test_sources_tell_their_documents_their_last_look_and_what_they_could_not_gi
     ingest()
     assert told("problems") == []
     assert "Nothing was refused" in CliRunner().invoke(app, ["sources", "problems"]).stdout
-    assert warehouse.document_count() == 1
+    assert warehouse.documents.count() == 1
 
 
 def told(verb: str) -> list[dict[str, Any]]:

@@ -125,7 +125,7 @@ def look(warehouse: Warehouse, shown: dict[Source, list[Item]], *, confirm: bool
         for source in shown:
             yield Ended(source, ends.get("complete", True), ends.get("error"))
 
-    return warehouse.observe_all(list(shown), events(), confirm_vanished=confirm)
+    return warehouse.documents.observe_all(list(shown), events(), confirm_vanished=confirm)
 
 
 def counted(report: IngestReport) -> dict[str, int]:
@@ -141,7 +141,7 @@ def test_a_thousand_sources_cost_few_round_trips_and_unchanged_ones_write_nothin
     for number in range(1_000):
         source = a_source(f"https://{number % 20}.example/{number}", "article")
         shown[source] = [a_document(source, source.location)]
-    warehouse.add_sources(shown)
+    warehouse.sources.add(shown)
     assert counted(look(warehouse, shown)) == {"added": 1_000}
     database = warehouse._connection.database
     before = database.client.admin.command("serverStatus")["opcounters"]
@@ -167,7 +167,7 @@ def test_a_document_that_two_sources_show_stays_with_the_first_and_outlives_it(w
     handed_over = look(warehouse, {page: [long], feed: others})
     assert counted(handed_over) == {"unchanged": 4}
     assert counted(look(warehouse, {page: [long], feed: others})) == {"changed": 1, "unchanged": 3}
-    assert [document.content for document in warehouse.documents([long.id])] == ["The whole text."]
+    assert [document.content for document in warehouse.documents.read([long.id])] == ["The whole text."]
 
 
 def test_a_document_outlives_its_source_where_another_gave_it_and_is_unchanged_as_a_whole(
@@ -179,7 +179,7 @@ def test_a_document_outlives_its_source_where_another_gave_it_and_is_unchanged_a
     given = Visit(url="file:///second.jsonl", reader="1", documents=[url], digest="1")
     look(warehouse, {first: [a_document(first, url, "An excerpt."), *others], second: [a_document(second, url), given]})
     assert counted(look(warehouse, {first: others, second: [Unchanged()]})) == {"unchanged": 3}
-    assert warehouse.visit(second, given.url) is None, "it is read again, as its own text may be another"
+    assert warehouse.sources.visit(second, given.url) is None, "it is read again, as its own text may be another"
     assert counted(look(warehouse, {first: others, second: [a_document(second, url)]})) == {
         "changed": 1,
         "unchanged": 3,
@@ -194,9 +194,9 @@ def test_what_cannot_be_stored_leaves_no_visit_that_vouches_for_its_earlier_form
         a_document(source, f"{url}2"), Visit(url=f"{url}2", reader="1", documents=[f"{url}2"], digest="2"),
     ]  # fmt: skip
     assert counted(look(warehouse, {source: edited})) == {"added": 1, "refused": 1}
-    kept = warehouse.visit(source, url)
+    kept = warehouse.sources.visit(source, url)
     assert kept is None or kept.digest == "1"
-    assert warehouse.visit(source, f"{url}2") is not None
+    assert warehouse.sources.visit(source, f"{url}2") is not None
 
 
 def test_a_source_asked_alone_brings_in_what_it_shows_of_a_shared_document(warehouse: Warehouse) -> None:
@@ -224,7 +224,7 @@ def test_a_page_that_is_gone_takes_along_what_it_gave_under_another_address(ware
     look(warehouse, {page: [given, Visit(url=page.location, reader="1", documents=[given.url])]})
     report = look(warehouse, {page: [Gone(url=page.location, reason="404")]}, complete=False)
     assert counted(report) == {"removed": 1}
-    assert warehouse.fingerprints() == {}
+    assert warehouse.documents.fingerprints() == {}
 
 
 def test_most_pages_of_a_host_gone_at_once_are_kept_until_it_is_confirmed(warehouse: Warehouse) -> None:
@@ -247,7 +247,7 @@ def test_what_an_incomplete_source_misses_is_kept_and_what_it_says_is_gone_is_no
     look(warehouse, {feed: [*entries]})
     report = look(warehouse, {feed: [entries[0], Gone(url=entries[1].url, reason="410")]}, complete=False)
     assert counted(report) == {"unchanged": 1, "removed": 1}
-    assert len(warehouse.fingerprints()) == 9
+    assert len(warehouse.documents.fingerprints()) == 9
 
 
 def test_a_whole_source_told_unchanged_counts_its_documents_and_buries_none(warehouse: Warehouse) -> None:
@@ -264,8 +264,8 @@ def test_visits_come_back_only_while_their_documents_are_there(warehouse: Wareho
     visits = [Visit(url=document.url, reader="1", documents=[document.url], etag='"x"') for document in documents]
     nothing = Visit(url="/notes/empty", reader="1")
     look(warehouse, {source: [item for pair in zip(documents, visits, strict=True) for item in pair] + [nothing]})
-    memory = warehouse.memory()
-    for remembered in (warehouse, memory):
+    memory = warehouse.sources.memory()
+    for remembered in (warehouse.sources, memory):
         found = [remembered.visit(source, visit.url) for visit in visits]
         assert [(visit.url, visit.etag, visit.documents) for visit in found if visit] == [
             (visit.url, '"x"', visit.documents) for visit in visits
@@ -273,10 +273,10 @@ def test_visits_come_back_only_while_their_documents_are_there(warehouse: Wareho
         assert remembered.visit(source, "/notes/9") is None
         assert [visit.url for visit in remembered.visits(source)] == [*(v.url for v in visits), "/notes/empty"]
     look(warehouse, {source: [*documents[:3], Gone(url=documents[3].url, reason="deleted")]})
-    assert warehouse.visit(source, documents[3].url) is None
-    assert warehouse.memory().visit(source, documents[3].url) is None
-    assert [visit.url for visit in warehouse.visits(source)] == [*(v.url for v in visits[:3]), "/notes/empty"]
-    assert warehouse.visit(a_source("/letters"), documents[0].url) is None
+    assert warehouse.sources.visit(source, documents[3].url) is None
+    assert warehouse.sources.memory().visit(source, documents[3].url) is None
+    assert [visit.url for visit in warehouse.sources.visits(source)] == [*(v.url for v in visits[:3]), "/notes/empty"]
+    assert warehouse.sources.visit(a_source("/letters"), documents[0].url) is None
 
 
 def test_visits_of_single_pages_are_read_ahead_for_many_sources_at_once(warehouse: Warehouse) -> None:
@@ -287,7 +287,7 @@ def test_visits_of_single_pages_are_read_ahead_for_many_sources_at_once(warehous
         shown[page] = [given, Visit(url=page.location, reader="1", documents=[given.url])]
     look(warehouse, shown)
     look(warehouse, {pages[7]: [Gone(url=f"{pages[7].location}#canonical", reason="410")]}, complete=False)
-    memory = warehouse.memory(pages[:500])
+    memory = warehouse.sources.memory(pages[:500])
     database = warehouse._connection.database
     before = database.client.admin.command("serverStatus")["opcounters"]["query"]
     found = {page.location: memory.visit(page, page.location) for page in reversed(pages[:500])}
@@ -301,8 +301,8 @@ def test_visits_of_single_pages_are_read_ahead_for_many_sources_at_once(warehous
 def test_visits_asked_for_in_order_are_read_ahead_and_none_is_missed(warehouse: Warehouse) -> None:
     source = a_source("/notes")
     names = [f"/notes/{number:04}" for number in range(0, 600, 2)]
-    warehouse.observe(source, [Visit(url=name, reader="1") for name in names], complete=True)
-    memory = warehouse.memory()
+    warehouse.documents.observe(source, [Visit(url=name, reader="1") for name in names], complete=True)
+    memory = warehouse.sources.memory()
     database = warehouse._connection.database
     before = database.client.admin.command("serverStatus")["opcounters"]["query"]
     found = [memory.visit(source, f"/notes/{number:04}") for number in range(700)]
@@ -318,9 +318,9 @@ def test_an_unchanged_page_counts_as_looked_at_and_the_feed_that_lists_it_does_n
     pages = [Visit(url=entry.url, reader="1", documents=[entry.url]) for entry in entries]
     listing = Visit(url=feed.location, reader="1", documents=[entry.url for entry in entries])
     look(warehouse, {feed: [*entries, *pages, listing]})
-    first = {visit.url: visit.checked_at for visit in warehouse.visits(feed)}
+    first = {visit.url: visit.checked_at for visit in warehouse.sources.visits(feed)}
     look(warehouse, {feed: [Unchanged(url=entries[0].url)]}, complete=False)
-    second = {visit.url: visit.checked_at for visit in warehouse.visits(feed)}
+    second = {visit.url: visit.checked_at for visit in warehouse.sources.visits(feed)}
     assert [url for url in first if first[url] != second[url]] == [entries[0].url]
 
 
@@ -334,8 +334,8 @@ def test_a_visit_is_kept_only_after_the_documents_that_it_stands_for(warehouse: 
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        warehouse.observe_all([source], broken())
-    assert (warehouse.visit(source, "/notes/a"), warehouse.fingerprints()) == (None, {})
+        warehouse.documents.observe_all([source], broken())
+    assert (warehouse.sources.visit(source, "/notes/a"), warehouse.documents.fingerprints()) == (None, {})
 
 
 def test_a_false_unchanged_is_told_and_the_place_is_read_again(warehouse: Warehouse) -> None:
@@ -346,17 +346,17 @@ def test_a_false_unchanged_is_told_and_the_place_is_read_again(warehouse: Wareho
 
 def test_what_was_said_against_a_source_or_a_document_is_dropped_when_it_is_over(warehouse: Warehouse) -> None:
     source = a_source("/notes")
-    warehouse.add_source(source)
+    warehouse.sources.add([source])
     look(warehouse, {source: [a_document(source, "/notes/a"), Rejected(url="/notes/b", reason="empty", refused=True)]})
     look(warehouse, {source: [a_document(source, "/notes/a")]}, error=SourceFailed("The disk went away."))
-    assert {(problem.url, problem.reason) for problem in warehouse.problems([source.id])} == {
+    assert {(problem.url, problem.reason) for problem in warehouse.sources.problems([source.id])} == {
         ("/notes/b", "empty"),
         ("/notes", "The disk went away."),
     }
-    assert warehouse.last_looks()[source.id].error == "The disk went away."
+    assert warehouse.sources.last_looks()[source.id].error == "The disk went away."
     look(warehouse, {source: [a_document(source, "/notes/a")]})
-    assert list(warehouse.problems([source.id])) == [], "the refused file is not there any more"
-    assert warehouse.last_looks()[source.id].error is None
+    assert list(warehouse.sources.problems([source.id])) == [], "the refused file is not there any more"
+    assert warehouse.sources.last_looks()[source.id].error is None
 
 
 def test_texts_that_mongodb_cannot_hold_end_no_run(warehouse: Warehouse) -> None:
@@ -375,7 +375,7 @@ def test_texts_that_mongodb_cannot_hold_end_no_run(warehouse: Warehouse) -> None
         },
     )
     assert counted(report) == {"added": 1, "failed": 3}
-    assert [warehouse.visit(source, url) for url in ("/notes/good", "/notes/\ud804")] == [None, None]
+    assert [warehouse.sources.visit(source, url) for url in ("/notes/good", "/notes/\ud804")] == [None, None]
 
 
 def test_reports_keep_a_bounded_number_of_outcomes_and_exact_counts(
@@ -389,7 +389,7 @@ def test_reports_keep_a_bounded_number_of_outcomes_and_exact_counts(
     assert counted(first) == {"added": 50, "refused": 50}
     assert (len(first.outcomes), len(first.problems)) == (20, 10)
     assert len((first + first).outcomes) == 20
-    assert len(list(warehouse.problems())) == 50
+    assert len(list(warehouse.sources.problems())) == 50
 
 
 def test_web_pages_and_folders_are_kept_in_step_in_one_run(
@@ -418,8 +418,8 @@ def test_web_pages_and_folders_are_kept_in_step_in_one_run(
         ("article", "127.0.0.3", 0),
         ("folder", "this machine", 1),
     }
-    assert [problem.url.rsplit("/", 1)[-1] for problem in warehouse.problems()] == ["2"]
-    run = warehouse.last_run()
+    assert [problem.url.rsplit("/", 1)[-1] for problem in warehouse.sources.problems()] == ["2"]
+    run = warehouse.runs.last()
     assert run is not None
     assert (run.state, run.sources, run.counts) == ("finished", 13, second.counts)
 
@@ -434,7 +434,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with_and_asks_nothing_twice(
     ingestion.ingest(todo, warehouse, settings)
     site.asked.clear()
     site.write("a", "/3", f"Edited. {WORDS * 3}")
-    whole = warehouse.observe_all
+    whole = warehouse.documents.observe_all
 
     def cut_off(sources: list[Source], events: Iterator[Event], **options: Any) -> IngestReport:
         def until_seven() -> Iterator[Event]:
@@ -448,7 +448,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with_and_asks_nothing_twice(
         whole(sources, until_seven(), **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(warehouse, "observe_all", cut_off)
+    monkeypatch.setattr(warehouse.documents, "observe_all", cut_off)
     with pytest.raises(KeyboardInterrupt):
         ingestion.ingest(todo, warehouse, settings)
     monkeypatch.undo()
@@ -475,10 +475,10 @@ def test_more_sources_than_a_runs_budget_are_read_in_several_runs(
     first = ingestion.ingest(sources, warehouse, small)
     assert counted(first) == {"added": 3, "failed": 4}
     assert all("budget" in (problem.reason or "") for problem in first.problems)
-    assert len(warehouse.sources()) == 7, "those that were put off are not forgotten"
+    assert len(warehouse.sources.all()) == 7, "those that were put off are not forgotten"
     for _ in range(2):
         ingestion.ingest(sources, warehouse, small)
-    assert warehouse.document_count() == 7
+    assert warehouse.documents.count() == 7
 
 
 def test_a_new_source_that_fails_keeps_its_problem_on_record_where_it_is_not_to_be_forgotten(
@@ -486,22 +486,22 @@ def test_a_new_source_that_fails_keeps_its_problem_on_record_where_it_is_not_to_
 ) -> None:
     site.pages["a/down"] = (503, "")
     ingestion.ingest([site.source("a", "/down")], warehouse, settings, forget_empty=False)
-    assert [problem.url for problem in warehouse.problems()] == [site.source("a", "/down").location]
+    assert [problem.url for problem in warehouse.sources.problems()] == [site.source("a", "/down").location]
 
 
 def test_a_run_over_other_sources_or_long_after_is_begun_afresh(warehouse: Warehouse) -> None:
     one, two = a_source("https://a.example", "article"), a_source("https://b.example", "article")
-    with pytest.raises(ZeroDivisionError), warehouse.run([one]):
+    with pytest.raises(ZeroDivisionError), warehouse.runs.begin([one]):
         raise ZeroDivisionError
-    with warehouse.run([one, two]) as run:
+    with warehouse.runs.begin([one, two]) as run:
         assert not run.resumes
-    with pytest.raises(ZeroDivisionError), warehouse.run([one]) as first:
+    with pytest.raises(ZeroDivisionError), warehouse.runs.begin([one]) as first:
         raise ZeroDivisionError
-    with pytest.raises(ZeroDivisionError), warehouse.run([one]) as second:
+    with pytest.raises(ZeroDivisionError), warehouse.runs.begin([one]) as second:
         raise ZeroDivisionError
-    with warehouse.run([one]) as third:
+    with warehouse.runs.begin([one]) as third:
         assert (first.resumes, second.since, third.since) == (False, first.started_at, first.started_at)
-    with warehouse.run([one], confirm_vanished=True) as confirmed:
+    with warehouse.runs.begin([one], confirm_vanished=True) as confirmed:
         assert not confirmed.resumes
 
 
@@ -511,7 +511,7 @@ def test_a_file_edited_after_the_cut_is_read_when_the_run_goes_on(
     (tmp_path / "note.md").write_text(f"# Note\n\n{WORDS}")
     folder = a_source(str(tmp_path))
     ingestion.ingest([folder], warehouse, settings)
-    with pytest.raises(ZeroDivisionError), warehouse.run([folder]):
+    with pytest.raises(ZeroDivisionError), warehouse.runs.begin([folder]):
         raise ZeroDivisionError
     (tmp_path / "note.md").write_text(f"# Note\n\nEdited. {WORDS}")
     assert counted(ingestion.ingest([folder], warehouse, settings)) == {"changed": 1}
@@ -523,9 +523,9 @@ def test_a_new_location_that_gives_nothing_is_forgotten_and_a_known_one_is_not(
     (tmp_path / "a.md").write_text(f"# Note\n\n{WORDS}")
     known, mistaken = a_source(str(tmp_path)), a_source(str(tmp_path / "nowhere"))
     ingestion.ingest([known, mistaken], warehouse, settings)
-    assert warehouse.sources() == [known]
+    assert warehouse.sources.all() == [known]
     shutil.rmtree(tmp_path)
     failed = ingestion.ingest([known], warehouse, settings)
     assert counted(failed) == {"failed": 1}
-    assert warehouse.sources() == [known]
-    assert len(warehouse.fingerprints()) == 1
+    assert warehouse.sources.all() == [known]
+    assert len(warehouse.documents.fingerprints()) == 1

@@ -128,8 +128,10 @@ def begin(site: Site, uri: str, database: str) -> subprocess.Popen[str]:
     wait_until(lambda: site.stalled.is_set() or process.poll() is not None, what="the stall", timeout=60)
     assert process.poll() is None, process.communicate()
     with Warehouse(uri, database) as warehouse:
-        wait_until(lambda: warehouse.document_count() == FREE_PAGES, what="what came before the stall", timeout=30)
-        wait_until(lambda: len(warehouse.last_looks()) == FREE_PAGES, what="the ends of those sources", timeout=30)
+        wait_until(lambda: warehouse.documents.count() == FREE_PAGES, what="what came before the stall", timeout=30)
+        wait_until(
+            lambda: len(warehouse.sources.last_looks()) == FREE_PAGES, what="the ends of those sources", timeout=30
+        )
     return process
 
 
@@ -143,7 +145,7 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_asked_or_written_twice(
     site.released.set()
     site.asked.clear()
     with Warehouse(mongo_uri, mongo_database) as warehouse:
-        before = {document.id for document in warehouse.documents()}
+        before = {document.id for document in warehouse.documents.read()}
         told: list[str] = []
         report = ingestion.ingest(site.sources, warehouse, settings, tell=told.append)
         assert f"{FREE_PAGES} sources are done" in told[0]
@@ -152,8 +154,8 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_asked_or_written_twice(
         assert set(site.asked) & answered == set()
         assert set(site.asked.values()) == {1}
         assert len(site.asked) == PAGES - FREE_PAGES
-        assert {document.revision for document in warehouse.documents()} == {1}
-        run = warehouse.last_run()
+        assert {document.revision for document in warehouse.documents.read()} == {1}
+        run = warehouse.runs.last()
         assert run is not None
         assert (run.state, run.resumes) == ("finished", True)
 
@@ -169,7 +171,7 @@ def test_ctrl_c_ends_a_run_at_once_though_every_host_keeps_it_waiting(
     assert "KeyboardInterrupt" in said
     assert "has not ended" not in said, "every thread ended"
     with Warehouse(mongo_uri, mongo_database) as warehouse:
-        assert warehouse.document_count() == FREE_PAGES
+        assert warehouse.documents.count() == FREE_PAGES
 
 
 def test_mongod_that_dies_in_the_middle_ends_the_run_with_advice_and_the_next_completes_it(
@@ -195,5 +197,5 @@ def test_mongod_that_dies_in_the_middle_ends_the_run_with_advice_and_the_next_co
     with mongod.start(data) as running, Warehouse(running.uri, "t") as warehouse:
         report = ingestion.ingest(site.sources, warehouse, settings)
         assert report.held == PAGES
-        assert warehouse.document_count() == PAGES
+        assert warehouse.documents.count() == PAGES
         assert len(site.asked) == report.counts["added"], "what was stored is not asked for again"

@@ -14,6 +14,7 @@ from twin.cleaning.duplicates import copied_share, shingles
 from twin.cleaning.linking import link
 from twin.records import Document
 from twin.warehouse import Warehouse
+from twin.warehouse.copies import Copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -66,15 +67,15 @@ def expected(states: Mapping[str, State]) -> dict[str, str]:
 
 
 def links(warehouse: Warehouse, names: Iterable[str]) -> dict[str, str]:
-    found = {one.id: one.duplicate_of for one in warehouse.cleaned(list(names))}
-    canonical = {one.id for one in warehouse.cleaned()}
+    found = {one.id: one.duplicate_of for one in warehouse.cleaned.read(list(names))}
+    canonical = {one.id for one in warehouse.cleaned.read()}
     assert canonical == {name for name, original in found.items() if original is None}
     return {name: original for name, original in found.items() if original is not None}
 
 
 def write(warehouse: Warehouse, states: Mapping[str, State]) -> None:
     documents = [document(name, text(state.window), state.published) for name, state in states.items()]
-    warehouse.write_cleaned((cleaning.clean(one), one.hash) for one in documents)
+    warehouse.cleaned.write((cleaning.clean(one), one.hash) for one in documents)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ class CutOff(Exception):
     """The process died here."""
 
 
-class Unreliable(Warehouse):
+class Unreliable(Copies):
     """Dies at the n-th thing that linking writes, before it is written."""
 
     lives = 0
@@ -118,57 +119,57 @@ class Unreliable(Warehouse):
 )
 @given(updates, st.integers(1, 6), st.integers(0, 6))
 def test_the_outcome_does_not_depend_on_how_the_documents_came(
-    shared_warehouse: Warehouse, mongo_uri: str, batches: list, page_size: int, lives: int
+    shared_warehouse: Warehouse, batches: list, page_size: int, lives: int
 ) -> None:
-    held = [key for key, _ in shared_warehouse.cleaned_input_stream()]
-    shared_warehouse.remove_cleaned(held)
+    held = [key for key, _ in shared_warehouse.cleaned.input_stream()]
+    shared_warehouse.cleaned.remove(held)
     now: dict[str, State] = {}
-    with Unreliable(mongo_uri, "test_near_duplicates") as unreliable:
-        unreliable.lives = lives
-        for batch in batches:
-            changed = {name: state for name, state in batch.items() if state is not None}
-            removed = [name for name, state in batch.items() if state is None]
-            write(shared_warehouse, changed)
-            shared_warehouse.remove_cleaned(removed)
-            now = {name: state for name, state in (now | changed).items() if name not in removed}
-            try:
-                link(unreliable, page_size)
-            except CutOff:
-                unreliable.lives = -1  # it never dies again
-                link(unreliable, page_size)
-            assert links(shared_warehouse, now) == expected(now)
-            assert link(shared_warehouse) == 0
+    unreliable = Unreliable(shared_warehouse._connection)
+    unreliable.lives = lives
+    for batch in batches:
+        changed = {name: state for name, state in batch.items() if state is not None}
+        removed = [name for name, state in batch.items() if state is None]
+        write(shared_warehouse, changed)
+        shared_warehouse.cleaned.remove(removed)
+        now = {name: state for name, state in (now | changed).items() if name not in removed}
+        try:
+            link(unreliable, page_size)
+        except CutOff:
+            unreliable.lives = -1  # it never dies again
+            link(unreliable, page_size)
+        assert links(shared_warehouse, now) == expected(now)
+        assert link(shared_warehouse.copies) == 0
 
 
 def test_a_copy_of_a_copy_is_not_a_copy(shared_warehouse: Warehouse) -> None:
-    shared_warehouse.remove_cleaned([key for key, _ in shared_warehouse.cleaned_input_stream()])
+    shared_warehouse.cleaned.remove([key for key, _ in shared_warehouse.cleaned.input_stream()])
     chain = {f"d{number}": State(number * 2, EARLY) for number in range(4)}
     write(shared_warehouse, chain)
-    link(shared_warehouse)
+    link(shared_warehouse.copies)
     assert links(shared_warehouse, chain) == {"d1": "d0", "d3": "d2"}
 
 
 def test_a_senior_that_comes_late_takes_its_copies_and_frees_theirs(shared_warehouse: Warehouse) -> None:
-    shared_warehouse.remove_cleaned([key for key, _ in shared_warehouse.cleaned_input_stream()])
+    shared_warehouse.cleaned.remove([key for key, _ in shared_warehouse.cleaned.input_stream()])
     first = {"d2": State(2, LATE), "d4": State(4, None), "d3": State(3, None)}
     write(shared_warehouse, first)
-    link(shared_warehouse)
+    link(shared_warehouse.copies)
     assert links(shared_warehouse, first) == {"d3": "d2", "d4": "d2"}
     write(shared_warehouse, {"d0": State(0, EARLY)})
-    link(shared_warehouse)
+    link(shared_warehouse.copies)
     assert links(shared_warehouse, ["d0", *first]) == {"d2": "d0", "d4": "d3"}
     write(shared_warehouse, {"d0": State(9, EARLY)})  # an edit splits the group
-    link(shared_warehouse)
+    link(shared_warehouse.copies)
     assert links(shared_warehouse, ["d0", *first]) == {"d3": "d2", "d4": "d2"}
 
 
 def test_a_thousand_copies_are_linked_to_one_in_one_pass(warehouse: Warehouse) -> None:
     many = {f"d{number:04}": State(number % 2, None) for number in range(1_000)}
     write(warehouse, many)
-    assert link(warehouse) == 1_000
+    assert link(warehouse.copies) == 1_000
     assert links(warehouse, many) == dict.fromkeys(sorted(many)[1:], "d0000")
-    warehouse.remove_cleaned(["d0000"])
-    assert link(warehouse) == 999
+    warehouse.cleaned.remove(["d0000"])
+    assert link(warehouse.copies) == 999
     assert set(links(warehouse, sorted(many)[1:]).values()) == {"d0001"}
 
 

@@ -62,7 +62,7 @@ class Stack(NamedTuple):
         found: list[Interaction] = []
 
         def stored() -> bool:
-            found.extend(kept for kept in self.warehouse.interactions() if kept.id == interaction_id)
+            found.extend(kept for kept in self.warehouse.interactions.read() if kept.id == interaction_id)
             return bool(found)
 
         wait_until(stored, what="the interaction", timeout=15)

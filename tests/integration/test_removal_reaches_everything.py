@@ -110,9 +110,9 @@ def embedder() -> Embedder:
 
 def through(todo: list[Source], warehouse: Warehouse, embedder: Embedder, home: Path, *, confirm: bool = False) -> Made:
     """Everything from the sources to the index and the dataset."""
-    names = {document.id: document.url.rsplit("/", 1)[-1] for document in warehouse.documents()}
+    names = {document.id: document.url.rsplit("/", 1)[-1] for document in warehouse.documents.read()}
     ingestion.ingest(todo, warehouse, read(SourceSettings), confirm_vanished=confirm)
-    names |= {document.id: document.url.rsplit("/", 1)[-1] for document in warehouse.documents()}
+    names |= {document.id: document.url.rsplit("/", 1)[-1] for document in warehouse.documents.read()}
     refresh(warehouse)
     store = ArtifactStore(str(home / "artifacts"))
     pipeline.chunk(warehouse, store, embedder)
@@ -135,8 +135,8 @@ def through(todo: list[Source], warehouse: Warehouse, embedder: Embedder, home: 
     datasets.publish(store, dataset)
     stored = datasets.current(store)
     return Made(
-        raw=set(map(names.__getitem__, warehouse.fingerprints())),
-        cleaned=set(map(names.__getitem__, warehouse.cleaned_inputs())),
+        raw=set(map(names.__getitem__, warehouse.documents.fingerprints())),
+        cleaned=set(map(names.__getitem__, warehouse.cleaned.inputs())),
         chunks={names[chunk.document_id] for chunk in chunks},
         embeddings={names[row.document_id] for row in store.dataset("embeddings", EmbeddedChunk).rows()},
         index={names[passage.document_id] for passage in found},
@@ -161,7 +161,7 @@ def test_what_its_source_no_longer_has_is_in_none_of_the_products(
     Pages.status = 410
     rest = everything - {"looms.md", "engines"}
     assert set(map(frozenset, through(todo, warehouse, embedder, home))) == {frozenset(rest)}
-    assert warehouse.visit(page, page.location) is None
+    assert warehouse.sources.visit(page, page.location) is None
 
     for subject in ("bridges", "orchards", "lenses"):
         (notes / f"{subject}.md").unlink()

@@ -60,18 +60,18 @@ def lock_of(warehouse: Warehouse) -> dict:
 def test_documents_come_back_as_they_went_in(warehouse: Warehouse) -> None:
     moment = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=timezone(timedelta(hours=2)))
     document = a_document("a.md", published_at=moment, language="en", platform="example.org", kind="post")
-    warehouse.observe(SOURCE, [document], complete=True)
-    (stored,) = warehouse.documents()
+    warehouse.documents.observe(SOURCE, [document], complete=True)
+    (stored,) = warehouse.documents.read()
     assert stored == msgspec.structs.replace(document, published_at=datetime(2024, 5, 6, 5, 8, 9, 123000, tzinfo=UTC))
-    assert warehouse.fingerprints() == {document.id: stored.hash}, "hashes agree before and after storing"
-    assert warehouse.observe(SOURCE, [document], complete=True).counts["unchanged"] == 1
+    assert warehouse.documents.fingerprints() == {document.id: stored.hash}, "hashes agree before and after storing"
+    assert warehouse.documents.observe(SOURCE, [document], complete=True).counts["unchanged"] == 1
 
 
 def test_every_fate_of_a_document_is_counted_and_recorded(warehouse: Warehouse) -> None:
     names = ["kept", "edited", "dropped", "moved"]
-    first = warehouse.observe(SOURCE, [a_document(name) for name in names], complete=True)
+    first = warehouse.documents.observe(SOURCE, [a_document(name) for name in names], complete=True)
     assert first.counts == {"added": 4, "changed": 0, "removed": 0, "unchanged": 0, "refused": 0, "failed": 0}
-    second = warehouse.observe(
+    second = warehouse.documents.observe(
         SOURCE,
         [
             a_document("kept"),
@@ -83,7 +83,7 @@ def test_every_fate_of_a_document_is_counted_and_recorded(warehouse: Warehouse) 
         complete=True,
     )
     assert second.counts == {"added": 1, "changed": 1, "removed": 1, "unchanged": 1, "refused": 1, "failed": 1}
-    live = {document.title: document.revision for document in warehouse.documents()}
+    live = {document.title: document.revision for document in warehouse.documents.read()}
     assert live == {"kept": 1, "edited": 2, "fresh": 1, "moved": 1}, "what could not be fetched keeps its last form"
     (archived,) = rows(warehouse, "revisions")
     assert (archived["document_id"], archived["revision"]) == (a_document("edited").id, 1)
@@ -108,50 +108,50 @@ def test_every_fate_of_a_document_is_counted_and_recorded(warehouse: Warehouse) 
 
 def test_a_document_that_reappears_goes_on_with_its_revisions(warehouse: Warehouse) -> None:
     others = [a_document(str(number)) for number in range(3)]
-    warehouse.observe(SOURCE, [*others, a_document("a")], complete=True)
-    warehouse.observe(SOURCE, others, complete=True)
-    same = warehouse.observe(SOURCE, [*others, a_document("a")], complete=True)
+    warehouse.documents.observe(SOURCE, [*others, a_document("a")], complete=True)
+    warehouse.documents.observe(SOURCE, others, complete=True)
+    same = warehouse.documents.observe(SOURCE, [*others, a_document("a")], complete=True)
     assert same.counts["added"] == 1
-    assert [document.revision for document in warehouse.documents([a_document("a").id])] == [1]
-    warehouse.observe(SOURCE, others, complete=True)
-    changed = warehouse.observe(SOURCE, [*others, a_document("a", "New words.")], complete=True)
+    assert [document.revision for document in warehouse.documents.read([a_document("a").id])] == [1]
+    warehouse.documents.observe(SOURCE, others, complete=True)
+    changed = warehouse.documents.observe(SOURCE, [*others, a_document("a", "New words.")], complete=True)
     assert changed.counts["added"] == 1
-    assert [document.revision for document in warehouse.documents([a_document("a").id])] == [2]
+    assert [document.revision for document in warehouse.documents.read([a_document("a").id])] == [2]
 
 
 def test_a_failed_outcome_is_taken_back_when_the_document_is_seen_again(warehouse: Warehouse) -> None:
-    warehouse.observe(SOURCE, [a_document("a")], complete=True)
-    warehouse.observe(SOURCE, [Rejected(url="/notes/a", reason="timed out", refused=False)], complete=True)
-    warehouse.observe(SOURCE, [a_document("a")], complete=True)
+    warehouse.documents.observe(SOURCE, [a_document("a")], complete=True)
+    warehouse.documents.observe(SOURCE, [Rejected(url="/notes/a", reason="timed out", refused=False)], complete=True)
+    warehouse.documents.observe(SOURCE, [a_document("a")], complete=True)
     assert [(row["state"], row["reason"]) for row in rows(warehouse, "outcomes")] == [("unchanged", None)]
 
 
 def test_many_documents_vanish_only_when_it_is_confirmed(warehouse: Warehouse) -> None:
-    warehouse.observe(SOURCE, [a_document(str(number)) for number in range(4)], complete=True)
-    warehouse.observe(OTHER, [a_document("letter", source=OTHER)], complete=True)
-    doubted = warehouse.observe(SOURCE, [a_document("0")], complete=True)
+    warehouse.documents.observe(SOURCE, [a_document(str(number)) for number in range(4)], complete=True)
+    warehouse.documents.observe(OTHER, [a_document("letter", source=OTHER)], complete=True)
+    doubted = warehouse.documents.observe(SOURCE, [a_document("0")], complete=True)
     assert doubted.counts["removed"] == 0
     assert "3 of 4 documents have vanished" in doubted.warnings[0]
-    confirmed = warehouse.observe(SOURCE, [a_document("0")], complete=True, confirm_vanished=True)
+    confirmed = warehouse.documents.observe(SOURCE, [a_document("0")], complete=True, confirm_vanished=True)
     assert (confirmed.counts["removed"], confirmed.warnings) == (3, [])
-    assert {document.title for document in warehouse.documents()} == {"0", "letter"}
+    assert {document.title for document in warehouse.documents.read()} == {"0", "letter"}
 
 
 def test_an_incomplete_look_removes_nothing(warehouse: Warehouse) -> None:
-    warehouse.observe(SOURCE, [a_document("a"), a_document("b"), a_document("c")], complete=True)
-    report = warehouse.observe(SOURCE, [a_document("a"), a_document("b")], complete=False)
-    assert (report.counts["removed"], report.warnings, len(warehouse.fingerprints())) == (0, [], 3)
+    warehouse.documents.observe(SOURCE, [a_document("a"), a_document("b"), a_document("c")], complete=True)
+    report = warehouse.documents.observe(SOURCE, [a_document("a"), a_document("b")], complete=False)
+    assert (report.counts["removed"], report.warnings, len(warehouse.documents.fingerprints())) == (0, [], 3)
 
 
 def test_a_source_that_fails_on_the_way_is_recorded_and_removes_nothing(warehouse: Warehouse) -> None:
-    warehouse.observe(SOURCE, [a_document("a"), a_document("b"), a_document("c")], complete=True)
+    warehouse.documents.observe(SOURCE, [a_document("a"), a_document("b"), a_document("c")], complete=True)
 
     def breaking() -> Iterator[Document]:
         yield a_document("a", "Edited.")
         yield a_document("new")
         raise SourceFailed("The disk went away.")
 
-    report = warehouse.observe(SOURCE, breaking(), complete=True)
+    report = warehouse.documents.observe(SOURCE, breaking(), complete=True)
     assert report.counts == {"added": 1, "changed": 1, "removed": 0, "unchanged": 0, "refused": 0, "failed": 1}
     assert [(outcome.url, outcome.reason) for outcome in report.outcomes if outcome.state == "failed"] == [
         ("/notes", "The disk went away.")
@@ -160,7 +160,7 @@ def test_a_source_that_fails_on_the_way_is_recorded_and_removes_nothing(warehous
 
 
 def test_what_mongodb_cannot_hold_is_refused_and_the_rest_goes_on(warehouse: Warehouse) -> None:
-    report = warehouse.observe(
+    report = warehouse.documents.observe(
         SOURCE,
         [
             a_document("ok"),
@@ -171,7 +171,7 @@ def test_what_mongodb_cannot_hold_is_refused_and_the_rest_goes_on(warehouse: War
         complete=True,
     )
     assert report.counts == {"added": 1, "changed": 0, "removed": 0, "unchanged": 0, "refused": 3, "failed": 0}
-    assert [document.content for document in warehouse.documents()] == ["Some words."]
+    assert [document.content for document in warehouse.documents.read()] == ["Some words."]
     reasons = " ".join(outcome.reason or "" for outcome in report.outcomes)
     assert "not valid Unicode" in reasons
     assert "15,000,008 bytes" in reasons
@@ -179,25 +179,25 @@ def test_what_mongodb_cannot_hold_is_refused_and_the_rest_goes_on(warehouse: War
 
 
 def test_reports_add_up(warehouse: Warehouse) -> None:
-    first = warehouse.observe(SOURCE, [a_document("a"), a_document("b")], complete=True)
-    second = warehouse.observe(OTHER, [a_document("c", source=OTHER)], complete=True)
+    first = warehouse.documents.observe(SOURCE, [a_document("a"), a_document("b")], complete=True)
+    second = warehouse.documents.observe(OTHER, [a_document("c", source=OTHER)], complete=True)
     both = first + second
     assert both.counts["added"] == 3
     assert {outcome.url for outcome in both.outcomes} == {"/notes/a", "/notes/b", "/letters/c"}
-    assert warehouse.authors() == ["Ada", "Bea"]
+    assert warehouse.documents.authors() == ["Ada", "Bea"]
 
 
 def test_data_versions_depend_on_content_and_not_on_history(mongo_uri: str, mongo_database: str) -> None:
     documents = [a_document(str(number)) for number in range(5)]
     with Warehouse(mongo_uri, mongo_database) as one:
-        assert one.data_version("raw_documents") == one.data_version("cleaned_documents")
-        one.observe(SOURCE, documents, complete=True)
-        version = one.data_version("raw_documents")
-        one.observe(SOURCE, [*documents[1:], a_document("0", "Edited.")], complete=True)
-        assert one.data_version("raw_documents") != version
-        one.observe(SOURCE, documents[::-1], complete=True)
-        assert one.data_version("raw_documents") == version
-        assert one.data_version("cleaned_documents") != version
+        assert one.documents.data_version() == one.cleaned.data_version()
+        one.documents.observe(SOURCE, documents, complete=True)
+        version = one.documents.data_version()
+        one.documents.observe(SOURCE, [*documents[1:], a_document("0", "Edited.")], complete=True)
+        assert one.documents.data_version() != version
+        one.documents.observe(SOURCE, documents[::-1], complete=True)
+        assert one.documents.data_version() == version
+        assert one.cleaned.data_version() != version
 
 
 def test_cleaned_documents_are_replaced_removed_and_canonical_unless_asked_for(warehouse: Warehouse) -> None:
@@ -208,46 +208,46 @@ def test_cleaned_documents_are_replaced_removed_and_canonical_unless_asked_for(w
         a_cleaned(edited),
     ]
     for _ in range(2):
-        warehouse.write_cleaned((document, f"from {document.title}") for document in cleaned)
-    assert warehouse.cleaned_inputs() == {document.id: f"from {document.title}" for document in cleaned}
-    assert warehouse.cleaned_fingerprints() == {original.id: cleaned[0].hash, edited.id: cleaned[2].hash}
-    assert sorted(document.title for document in warehouse.cleaned()) == ["edited", "original"]
-    assert list(warehouse.cleaned([copy.id])) == [cleaned[1]]
-    assert list(warehouse.cleaned([])) == []
-    warehouse.remove_cleaned([original.id, "unknown"])
-    assert set(warehouse.cleaned_inputs()) == {copy.id, edited.id}
+        warehouse.cleaned.write((document, f"from {document.title}") for document in cleaned)
+    assert warehouse.cleaned.inputs() == {document.id: f"from {document.title}" for document in cleaned}
+    assert warehouse.cleaned.fingerprints() == {original.id: cleaned[0].hash, edited.id: cleaned[2].hash}
+    assert sorted(document.title for document in warehouse.cleaned.read()) == ["edited", "original"]
+    assert list(warehouse.cleaned.read([copy.id])) == [cleaned[1]]
+    assert list(warehouse.cleaned.read([])) == []
+    warehouse.cleaned.remove([original.id, "unknown"])
+    assert set(warehouse.cleaned.inputs()) == {copy.id, edited.id}
 
 
 def test_copies_are_linked_and_unlinked(warehouse: Warehouse) -> None:
     original, copy, other = (a_document(name) for name in ("original", "copy", "other"))
     documents = [a_cleaned(document, text_hash=f"text of {document.title}") for document in (original, copy, other)]
-    warehouse.write_cleaned((document, "input") for document in documents)
-    before = warehouse.data_version("cleaned_documents")
+    warehouse.cleaned.write((document, "input") for document in documents)
+    before = warehouse.cleaned.data_version()
     ids = [document.id for document in sorted(documents, key=lambda one: one.url)]
-    assert [sketch.id for sketch in warehouse.unlinked(9)] == ids
-    warehouse.link([Link(original.id, None, None), Link(copy.id, original.id, 1.0), Link(other.id, None, None)])
-    assert warehouse.unlinked(9) == []
-    assert set(warehouse.cleaned_fingerprints()) == {original.id, other.id}
-    assert [document.duplicate_of for document in warehouse.cleaned([copy.id])] == [original.id]
-    assert warehouse.copy_counts() == (1, 0)
-    assert warehouse.copy_groups(5) == [(original.url, [(copy.url, 1.0)])]
-    warehouse.unlink_copies_of([original.id])
-    assert [sketch.id for sketch in warehouse.unlinked(9)] == [copy.id]
-    warehouse.link([Link(copy.id, None, None)])
-    assert warehouse.copy_counts() == (0, 0)
-    assert warehouse.data_version("cleaned_documents") == before
+    assert [sketch.id for sketch in warehouse.copies.unlinked(9)] == ids
+    warehouse.copies.link([Link(original.id, None, None), Link(copy.id, original.id, 1.0), Link(other.id, None, None)])
+    assert warehouse.copies.unlinked(9) == []
+    assert set(warehouse.cleaned.fingerprints()) == {original.id, other.id}
+    assert [document.duplicate_of for document in warehouse.cleaned.read([copy.id])] == [original.id]
+    assert warehouse.copies.counts() == (1, 0)
+    assert warehouse.copies.groups(5) == [(original.url, [(copy.url, 1.0)])]
+    warehouse.copies.unlink_copies_of([original.id])
+    assert [sketch.id for sketch in warehouse.copies.unlinked(9)] == [copy.id]
+    warehouse.copies.link([Link(copy.id, None, None)])
+    assert warehouse.copies.counts() == (0, 0)
+    assert warehouse.cleaned.data_version() == before
 
 
 def test_fingerprints_are_answered_without_reading_a_document(warehouse: Warehouse) -> None:
     documents = [a_document(str(number)) for number in range(20)]
-    warehouse.observe(SOURCE, documents, complete=True)
-    warehouse.write_cleaned((a_cleaned(document, text_hash="t"), "input") for document in documents)
+    warehouse.documents.observe(SOURCE, documents, complete=True)
+    warehouse.cleaned.write((a_cleaned(document, text_hash="t"), "input") for document in documents)
     database = warehouse._connection.database
     database.command({"profile": 2})
     for ask in (
-        warehouse.fingerprints,
-        warehouse.cleaned_fingerprints,
-        warehouse.cleaned_inputs,
+        warehouse.documents.fingerprints,
+        warehouse.cleaned.fingerprints,
+        warehouse.cleaned.inputs,
     ):
         assert len(ask()) == 20
     database.command({"profile": 0})
@@ -256,15 +256,19 @@ def test_fingerprints_are_answered_without_reading_a_document(warehouse: Warehou
 
 
 def test_sources_are_remembered_and_forgotten_with_their_documents(warehouse: Warehouse) -> None:
-    warehouse.add_source(SOURCE)
-    warehouse.add_source(SOURCE)
-    warehouse.add_source(OTHER)
-    assert warehouse.sources() == [OTHER, SOURCE]
-    warehouse.observe(SOURCE, [a_document("a")], complete=True)
-    assert warehouse.remove_source(SOURCE.id) == 1
-    assert (warehouse.sources(), warehouse.fingerprints(), warehouse.authors()) == ([OTHER], {}, [])
+    warehouse.sources.add([SOURCE])
+    warehouse.sources.add([SOURCE])
+    warehouse.sources.add([OTHER])
+    assert warehouse.sources.all() == [OTHER, SOURCE]
+    warehouse.documents.observe(SOURCE, [a_document("a")], complete=True)
+    assert warehouse.sources.remove(SOURCE.id) == 1
+    assert (warehouse.sources.all(), warehouse.documents.fingerprints(), warehouse.documents.authors()) == (
+        [OTHER],
+        {},
+        [],
+    )
     with pytest.raises(UnknownName, match="sources list"):
-        warehouse.remove_source(SOURCE.id)
+        warehouse.sources.remove(SOURCE.id)
 
 
 def test_interactions_are_kept_whole_in_the_order_of_time(warehouse: Warehouse) -> None:
@@ -273,9 +277,9 @@ def test_interactions_are_kept_whole_in_the_order_of_time(warehouse: Warehouse) 
     )
     first, second = an_interaction(1, passages=[passage], usage={"prompt_tokens": 3}), an_interaction(2)
     for interaction in (second, first, first):
-        warehouse.record_interaction(interaction)
-    assert list(warehouse.interactions()) == [first, second]
-    assert list(warehouse.interactions(since=second.created_at)) == [second]
+        warehouse.interactions.record(interaction)
+    assert list(warehouse.interactions.read()) == [first, second]
+    assert list(warehouse.interactions.read(since=second.created_at)) == [second]
 
 
 async def exchange(uri: str, database: str) -> None:
@@ -295,9 +299,9 @@ def test_an_asynchronous_program_records_and_finds_interactions(
 ) -> None:
     import asyncio
 
-    warehouse.observe(SOURCE, [a_document("a")], complete=True)
+    warehouse.documents.observe(SOURCE, [a_document("a")], complete=True)
     asyncio.run(exchange(mongo_uri, mongo_database))
-    assert list(warehouse.interactions()) == [an_interaction(1)]
+    assert list(warehouse.interactions.read()) == [an_interaction(1)]
 
 
 def test_one_publisher_at_a_time(warehouse: Warehouse) -> None:
@@ -359,7 +363,12 @@ def test_losing_the_lease_is_told_at_the_end_and_does_not_hide_an_error(warehous
 
 def test_a_server_that_is_not_there_is_a_clear_error_without_credentials() -> None:
     warehouse = Warehouse("mongodb://me:s3cret@127.0.0.1:1/?directConnection=true", "x", timeout_seconds=0.2)
-    for attempt in (warehouse.ping, warehouse.fingerprints, warehouse.sources, lambda: list(warehouse.documents())):
+    for attempt in (
+        warehouse.ping,
+        warehouse.documents.fingerprints,
+        warehouse.sources.all,
+        lambda: list(warehouse.documents.read()),
+    ):
         with pytest.raises(WarehouseUnavailable) as caught:
             attempt()
         assert "MongoDB at 127.0.0.1:1 does not answer" in str(caught.value)
@@ -373,7 +382,7 @@ def test_mongod_killed_in_the_middle_leaves_nothing_half_written_and_a_rerun_com
     after = [a_document(str(number), "new words " * 300) for number in range(1_200)]
     running = mongod.start(tmp_path)
     with running, Warehouse(running.uri, "t", timeout_seconds=1) as warehouse:
-        warehouse.observe(SOURCE, before, complete=True)
+        warehouse.documents.observe(SOURCE, before, complete=True)
 
         def killing() -> Iterator[Document]:
             yield from after[:650]
@@ -382,27 +391,29 @@ def test_mongod_killed_in_the_middle_leaves_nothing_half_written_and_a_rerun_com
             yield from after[650:]
 
         with pytest.raises(WarehouseUnavailable, match="same command again"):
-            warehouse.observe(SOURCE, killing(), complete=True)
+            warehouse.documents.observe(SOURCE, killing(), complete=True)
 
     with mongod.start(tmp_path) as running, Warehouse(running.uri, "t") as warehouse:
-        revisions = {document.id: document.revision for document in warehouse.documents()}
+        revisions = {document.id: document.revision for document in warehouse.documents.read()}
         assert len(revisions) == 1_000
         changed = {identity for identity, revision in revisions.items() if revision == 2}
         assert 600 <= len(changed) < 1_000
         assert all(document.hash == warehouse_hash for document, warehouse_hash in hashes(warehouse))
         assert changed <= {row["document_id"] for row in rows(warehouse, "revisions")}, "no old text was lost"
 
-        report = warehouse.observe(SOURCE, after, complete=True)
+        report = warehouse.documents.observe(SOURCE, after, complete=True)
         assert report.counts["added"] == 200
         assert report.counts["changed"] == 1_000 - len(changed)
-        assert {document.revision for document in warehouse.documents()} == {1, 2}
+        assert {document.revision for document in warehouse.documents.read()} == {1, 2}
         with MongoClient(running.uri) as client:
             archived = [row["_id"] for row in client["t"]["revisions"].find({}, {"_id": 1})]
         assert sorted(archived) == sorted(f"{document.id}/1" for document in before)
-        assert warehouse.observe(SOURCE, after, complete=True).counts["unchanged"] == 1_200
+        assert warehouse.documents.observe(SOURCE, after, complete=True).counts["unchanged"] == 1_200
 
 
 def hashes(warehouse: Warehouse) -> Iterator[tuple[Document, str]]:
     """Every live document beside the hash that was stored with it."""
-    stored = warehouse.fingerprints()
-    return zip(warehouse.documents(), itertools.starmap(lambda _, value: value, sorted(stored.items())), strict=True)
+    stored = warehouse.documents.fingerprints()
+    return zip(
+        warehouse.documents.read(), itertools.starmap(lambda _, value: value, sorted(stored.items())), strict=True
+    )

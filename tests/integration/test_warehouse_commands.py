@@ -46,8 +46,8 @@ def fill(warehouse: Warehouse) -> None:
     document = Document(
         id=document_id(url), url=url, source_id=SOURCE.id, author="Ada", title="A", content="W\u00f6rter."
     )
-    warehouse.add_source(SOURCE)
-    warehouse.observe(SOURCE, [document], complete=True)
+    warehouse.sources.add([SOURCE])
+    warehouse.documents.observe(SOURCE, [document], complete=True)
 
 
 def test_an_export_goes_to_a_file_and_comes_back_as_it_was(
@@ -98,11 +98,11 @@ def test_the_seed_systems_export_comes_in(warehouse: Warehouse, tmp_path: Path, 
     assert code == 0
     assert (report["added"], report["failed"]) == (2, 1)
     assert "item 3" in report["problems"][0]["reason"]
-    assert {(document.title, document.author, document.platform) for document in warehouse.documents()} == {
+    assert {(document.title, document.author, document.platform) for document in warehouse.documents.read()} == {
         ("One", "Ada Lovelace", "medium"),
         ("Two", "Ada Lovelace", "medium"),
     }
-    [source] = warehouse.sources()
+    [source] = warehouse.sources.all()
     assert source.kind == "json"
     assert Path(source.location).read_bytes() == data
 
@@ -111,7 +111,7 @@ def test_documents_in_json_lines_come_in(warehouse: Warehouse, tmp_path: Path) -
     (tmp_path / "a.jsonl").write_text('{"id": "1", "content": "Text."}\n{"id": "2"}\n')
     code, said, _ = run("warehouse", "import", str(tmp_path / "a.jsonl"), "--author", "Ada", "--json")
     assert (code, json.loads(said)["added"], json.loads(said)["failed"]) == (0, 1, 1)
-    assert [document.author for document in warehouse.documents()] == ["Ada"]
+    assert [document.author for document in warehouse.documents.read()] == ["Ada"]
 
 
 @pytest.mark.parametrize(
@@ -140,10 +140,10 @@ def test_a_text_from_standard_input_is_a_source_that_can_be_read_again(warehouse
     code, said, error = run("ingest", "-", "--author", "Ada", "--title", 'A "note"', "--json", given=text)
     assert code == 0, error
     assert json.loads(said)["added"] == 1
-    [document] = warehouse.documents()
+    [document] = warehouse.documents.read()
     assert (document.title, document.author) == ('A "note"', "Ada")
     assert document.content == text.decode()
     [kept] = (home / "inbox").iterdir()
-    assert warehouse.sources() == [Source(kind="folder", location=str(kept), author="Ada")]
+    assert warehouse.sources.all() == [Source(kind="folder", location=str(kept), author="Ada")]
     code, _, error = run("ingest", str(kept), "--title", "Another", given=text)
     assert (code, "--title is for a text from standard input" in error) == (1, True)

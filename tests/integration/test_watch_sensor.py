@@ -52,7 +52,7 @@ def test_a_folder_is_read_when_it_is_new_and_again_soon_after_it_changed(
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.md").write_text("# Engines\n\nEngines turn heat into work.\n")
     notes = Source(kind="folder", location=str(tmp_path / "notes"), author="Ada")
-    warehouse.add_source(notes)
+    warehouse.sources.add([notes])
     launched, reason, cursor = tick(instance)
     assert (launched, reason) == (True, "1 of 1 sources are due")
     ingestion.ingest([notes], warehouse, read(SourceSettings))
@@ -65,7 +65,7 @@ def test_a_folder_is_read_when_it_is_new_and_again_soon_after_it_changed(
 
 
 def test_nothing_is_launched_while_a_run_collects(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
-    warehouse.add_source(Source(kind="article", location="https://a.example/post"))
+    warehouse.sources.add([Source(kind="article", location="https://a.example/post")])
 
     @dg.job(name="ingest")
     def collecting() -> None:

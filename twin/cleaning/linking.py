@@ -20,8 +20,7 @@ from twin.warehouse.copies import Link
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twin.warehouse import Warehouse
-    from twin.warehouse.copies import Sketch
+    from twin.warehouse.copies import Copies, Sketch
 
 __all__ = ["link"]
 
@@ -32,17 +31,17 @@ MIN_ESTIMATE = 0.4
 """Copies share 0.6 and more, and the estimate is hardly ever more than 0.2 off: what is below is not even read."""
 
 
-def link(warehouse: Warehouse, page_size: int = PAGE) -> int:
+def link(copies: Copies, page_size: int = PAGE) -> int:
     """Compares the documents that have yet to be compared; returns how many were decided, some of them twice.
 
     Whenever it is cut off, what was not compared is still marked so, and the next call goes on from there.
     """
-    texts = _Texts(warehouse)
+    texts = _Texts(copies)
     decided = 0
-    while page := warehouse.unlinked(page_size):
-        links, disturbed = _Page(page, warehouse, texts).decide()
-        warehouse.unlink(disturbed)  # before the links: cut off in between, these are compared once more, no harm done
-        warehouse.link(links)
+    while page := copies.unlinked(page_size):
+        links, disturbed = _Page(page, copies, texts).decide()
+        copies.unlink(disturbed)  # before the links: cut off in between, these are compared once more, no harm done
+        copies.link(links)
         decided += len(links)
     return decided
 
@@ -50,15 +49,15 @@ def link(warehouse: Warehouse, page_size: int = PAGE) -> int:
 class _Page:
     """The most senior documents that have yet to be compared: whatever is senior to one of them is decided."""
 
-    def __init__(self, sketches: Sequence[Sketch], warehouse: Warehouse, texts: _Texts) -> None:
+    def __init__(self, sketches: Sequence[Sketch], copies: Copies, texts: _Texts) -> None:
         self._sketches = sketches
         self._texts = texts
         self._links: dict[str, Link] = {}
-        self._oldest = warehouse.oldest_with_text({sketch.text_hash for sketch in sketches} - {""})
+        self._oldest = copies.oldest_with_text({sketch.text_hash for sketch in sketches} - {""})
         # Of documents with one text, the most senior decides for all: a thousand copies ask for candidates once
-        self._near = warehouse.candidates(sketch for sketch in sketches if self._original(sketch) is None)
+        self._near = copies.candidates(sketch for sketch in sketches if self._original(sketch) is None)
         self._orders = {one.id: one.order for one in (*self._near, *sketches)}
-        self._copies = warehouse.compared_copies_of([sketch.id for sketch in sketches])
+        self._copies = copies.compared_copies_of([sketch.id for sketch in sketches])
         self._canonical: defaultdict[int, list[Sketch]] = defaultdict(list)
         for sketch in self._near:
             if sketch.canonical:
@@ -121,8 +120,8 @@ class _Page:
 class _Texts:
     """The shingles of documents, read when they are needed; those that were compared last are remembered."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, copies: Copies) -> None:
+        self._stored = copies
         self._held: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._size = 0
 
@@ -131,7 +130,7 @@ class _Texts:
         if document in self._held:
             self._held.move_to_end(document)
             return self._held[document]
-        found = shingles(self._warehouse.contents([document]).get(document, ""))
+        found = shingles(self._stored.contents([document]).get(document, ""))
         self._held[document] = found
         self._size += len(found)
         while self._size > MAX_REMEMBERED_SHINGLES and len(self._held) > 1:

@@ -54,10 +54,10 @@ def refresh(warehouse: Warehouse) -> CleaningReport:
     """
     counts: Counter[str] = Counter()
     redactions: Counter[str] = Counter()
-    wanted = ((key, f"{hash_}/{cleaning.VERSION}") for key, hash_ in warehouse.fingerprint_stream())
+    wanted = ((key, f"{hash_}/{cleaning.VERSION}") for key, hash_ in warehouse.documents.fingerprint_stream())
     stale: dict[str, str] = {}
     gone: list[str] = []
-    for difference in differences(wanted, warehouse.cleaned_input_stream()):
+    for difference in differences(wanted, warehouse.cleaned.input_stream()):
         counts[difference.kind] += 1
         if difference.kind == "stale":
             stale[difference.id] = difference.source
@@ -67,12 +67,12 @@ def refresh(warehouse: Warehouse) -> CleaningReport:
             redactions += _clean(warehouse, stale)
             stale = {}
         if len(gone) >= PAGE:
-            warehouse.remove_cleaned(gone)
+            warehouse.cleaned.remove(gone)
             gone = []
     redactions += _clean(warehouse, stale)
-    warehouse.remove_cleaned(gone)
-    compared = link(warehouse)  # what an earlier run that was cut off has left, too
-    exact, near = warehouse.copy_counts()
+    warehouse.cleaned.remove(gone)
+    compared = link(warehouse.copies)  # what an earlier run that was cut off has left, too
+    exact, near = warehouse.copies.counts()
     return CleaningReport(
         cleaned=counts["stale"],
         unchanged=counts["same"],
@@ -107,7 +107,7 @@ def leaks(warehouse: Warehouse) -> Iterator[tuple[str, Sequence[str]]]:
 
     A document that has passed is not looked at again until it is written again.
     """
-    for page in warehouse.uninspected():
+    for page in warehouse.cleaned.uninspected():
         passed = []
         for document in page:
             kinds = {finding.kind for finding in cleaning.find_personal_data(f"{document.title}\n{document.content}")}
@@ -115,7 +115,7 @@ def leaks(warehouse: Warehouse) -> Iterator[tuple[str, Sequence[str]]]:
                 yield document.url, sorted(kinds)
             else:
                 passed.append(document.id)
-        warehouse.mark_inspected(passed)
+        warehouse.cleaned.mark_inspected(passed)
 
 
 def _clean(warehouse: Warehouse, sources: dict[str, str]) -> Counter[str]:
@@ -123,11 +123,11 @@ def _clean(warehouse: Warehouse, sources: dict[str, str]) -> Counter[str]:
     redactions: Counter[str] = Counter()
 
     def cleaned() -> Iterator[tuple[CleanedDocument, str]]:
-        for document in warehouse.documents(list(sources)):
+        for document in warehouse.documents.read(list(sources)):
             result = cleaning.clean(document)
             redactions.update(result.redactions)
             yield result, sources[document.id]
 
     if sources:
-        warehouse.write_cleaned(cleaned())
+        warehouse.cleaned.write(cleaned())
     return redactions

@@ -59,19 +59,21 @@ def ingest(
     Raises:
         WarehouseUnavailable: MongoDB does not answer; the same call goes on from there.
     """
-    looks = warehouse.last_looks()
+    looks = warehouse.sources.last_looks()
     # What waited longest comes first: there may be more sources than one run's budget
     waited = sorted(sources, key=lambda source: looks[source.id].at if source.id in looks else NEVER)
     sources = list({source.id: source for source in waited}.values())
-    remembered = {source.id for source in warehouse.sources()}
-    warehouse.add_sources(sources)
-    with warehouse.run(sources, confirm_vanished=confirm_vanished) as run:
-        done = warehouse.done_since(sources, run)
+    remembered = {source.id for source in warehouse.sources.all()}
+    warehouse.sources.add(sources)
+    with warehouse.runs.begin(sources, confirm_vanished=confirm_vanished) as run:
+        done = warehouse.runs.done_since(sources, run)
         if run.resumes:
             tell(f"goes on with the run of {run.since:%H:%M} UTC that was cut off: {len(done)} sources are done")
         looked_since = run.since if run.resumes else None
-        with Session(settings, memory=warehouse.memory(sources), cache=cache, looked_since=looked_since) as session:
-            report = warehouse.observe_all(
+        with Session(
+            settings, memory=warehouse.sources.memory(sources), cache=cache, looked_since=looked_since
+        ) as session:
+            report = warehouse.documents.observe_all(
                 sources,
                 collect_all(sources, session, done=done),
                 confirm_vanished=confirm_vanished,
@@ -81,8 +83,8 @@ def ingest(
         run.counts = report.counts
         if forget_empty:
             new = {each.source.id for each in report.sources if each.source.id not in remembered and not each.held}
-            looked_at = new & warehouse.last_looks().keys()  # not those that were put off
-            warehouse.forget_sources(looked_at - warehouse.held(looked_at).keys())
+            looked_at = new & warehouse.sources.last_looks().keys()  # not those that were put off
+            warehouse.sources.forget(looked_at - warehouse.sources.held(looked_at).keys())
     return report
 
 

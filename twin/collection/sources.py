@@ -55,12 +55,12 @@ def configured(config: Path) -> list[Source]:
 
 def known(config: Path, warehouse: Warehouse) -> list[Source]:
     """Every source of this twin, each once; the configuration file's word on the author wins."""
-    remembered = warehouse.sources()
+    remembered = warehouse.sources.all()
     named = _configured(config, {source.location: source.kind for source in remembered})
     ids, places = {source.id for source in named}, {source.location for source in named}
     doubtful = [source.id for source in remembered if source.location in places and source.id not in ids]
     # What was not there yet when it was first looked at may have turned out to be of another kind
-    mistaken = set(doubtful) - warehouse.held(doubtful).keys()
+    mistaken = set(doubtful) - warehouse.sources.held(doubtful).keys()
     kept = (source for source in [*remembered, *named] if source.id not in mistaken)
     return list({source.id: source for source in kept}.values())
 

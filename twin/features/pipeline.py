@@ -38,12 +38,12 @@ def chunk(
     With a cache, passages are embedded into it while others are being cut, so that `embed` finds some done.
     """
     version = f"{chunking.VERSION}/{embedder.name}"
-    inputs = {document: f"{hash_}/{version}" for document, hash_ in warehouse.cleaned_fingerprints().items()}
+    inputs = {document: f"{hash_}/{version}" for document, hash_ in warehouse.cleaned.fingerprints().items()}
 
     with Ahead(embedder, cache) if cache else contextlib.nullcontext() as ahead:
 
         def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[Chunk]]]:
-            for document in warehouse.cleaned(ids):
+            for document in warehouse.cleaned.read(ids):
                 passages = chunking.split(document, embedder)
                 if ahead:
                     ahead.offer(passage.embedding_text for passage in passages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure
 
 from twin.errors import SettingsError, WarehouseUnavailable
+from twin.warehouse import indexes
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,6 +38,8 @@ class Connection:
         self._uri = uri
         self._name = database
         self._timeout = timeout_seconds
+        self._indexed = False
+        self._indexing = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Connection(host={self.host!r}, database={self._name!r})"
@@ -51,6 +55,13 @@ class Connection:
     def reaching(self) -> contextlib.AbstractContextManager[None]:
         """Within the block, the driver's errors become ours."""
         return explaining(self.host)
+
+    def ensure_indexes(self) -> None:
+        """Makes the indexes that queries need, once. Whoever writes calls it first."""
+        with self._indexing:
+            if not self._indexed:
+                indexes.create(self.database)
+                self._indexed = True
 
     def close(self) -> None:
         """Closes the connections. Safe to call when there are none."""

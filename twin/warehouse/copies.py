@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo import UpdateOne
 
-from twin.warehouse.part import Base, pages
+from twin.warehouse.part import Part, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,13 +63,13 @@ class Link(NamedTuple):
     similarity: float | None
 
 
-class Copies(Base):
+class Copies(Part):
     """The part of the warehouse that links copies to their originals."""
 
     def unlinked(self, limit: int) -> list[Sketch]:
         """The most senior of the documents that have yet to be compared, in the order of seniority."""
         with self._connection.reaching():
-            self._ensure_indexes()
+            self._connection.ensure_indexes()
             rows = self._database["cleaned_documents"].find({"unlinked": True}, SKETCH)
             return [_sketch(row) for row in rows.sort([("seniority", 1), ("_id", 1)]).limit(limit)]
 
@@ -130,12 +130,7 @@ class Copies(Base):
             for page in pages(links):
                 self._database["cleaned_documents"].bulk_write([_update(link) for link in page], ordered=False)
 
-    def cleaned_count(self) -> int:
-        """How many cleaned documents there are, copies included."""
-        with self._connection.reaching():
-            return self._database["cleaned_documents"].count_documents({"canonical": {"$in": [True, False]}})
-
-    def copy_counts(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int]:
         """How many documents are exact copies, and how many are near copies."""
         with self._connection.reaching():
             documents = self._database["cleaned_documents"]
@@ -143,7 +138,7 @@ class Copies(Base):
             exact = documents.count_documents({"canonical": False, "similarity": 1.0})
         return exact, copies - exact
 
-    def copy_groups(self, limit: int) -> list[tuple[str, list[tuple[str, float]]]]:
+    def groups(self, limit: int) -> list[tuple[str, list[tuple[str, float]]]]:
         """The largest groups: the URL of the canonical document, and URL and similarity of some of its copies."""
         largest = [
             {"$match": {"canonical": False}},
@@ -161,19 +156,6 @@ class Copies(Base):
                 copies = documents.find(condition, {"url": 1, "similarity": 1}).sort("_id").limit(limit)
                 groups.append((original["url"], [(copy["url"], copy["similarity"]) for copy in copies]))
         return groups
-
-    def redaction_counts(self) -> dict[str, int]:
-        """What was replaced in all cleaned documents, by kind."""
-        by_kind = [
-            {"$match": {"redactions": {"$ne": {}}}},
-            {"$project": {"redactions": {"$objectToArray": "$redactions"}}},
-            {"$unwind": "$redactions"},
-            {"$group": {"_id": "$redactions.k", "count": {"$sum": "$redactions.v"}}},
-            {"$sort": {"_id": 1}},
-        ]
-        with self._connection.reaching():
-            rows = self._database["cleaned_documents"].aggregate(by_kind)
-            return {row["_id"]: row["count"] for row in rows}
 
 
 def sketch_fields(document: CleanedDocument) -> Mapping[str, Any]:

@@ -1,99 +1,113 @@
-"""Raw documents: what is new or changed of a batch is written, and the revision that it replaces is kept."""
+"""Raw documents: what sources showed, with revisions and tombstones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from pymongo import ReplaceOne
-
-from twin.records import Rejected
-from twin.warehouse.conversion import storable_text, to_row
+from twin.collection.events import Ended, Found
+from twin.errors import CollectionError
+from twin.records import Document
+from twin.warehouse.conversion import storable_time
+from twin.warehouse.ingest import Ingest
+from twin.warehouse.part import LIVE, Part
+from twin.warehouse.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
 
-    from pymongo.database import Database
+    from twin.collection.collector import Item
+    from twin.collection.events import Event
+    from twin.records import Source
+    from twin.warehouse.connection import Connection
+    from twin.warehouse.ingest import Progress
+    from twin.warehouse.report import IngestReport
 
-    from twin.records import Document
-
-__all__ = ["Documents", "unfit"]
-
-MAX_DOCUMENT_BYTES = 15_000_000
-"""MongoDB stores no document of more than 16 MB, its other fields included."""
-
-
-class Documents:
-    """The raw documents as one run writes them.
-
-    A document that two sources show belongs to the one that it came from first; while that one takes part in the run,
-    what the other shows of it counts as unchanged. Otherwise it would get a new revision with every look at either.
-    """
-
-    def __init__(self, database: Database[dict[str, Any]], sources: Collection[str], now: datetime) -> None:
-        self._documents = database["raw_documents"]
-        self._sources = sources
-        self._now = now
-
-    def look_up(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Hash, revision, source and liveness of those that are held, by id."""
-        if not ids:
-            return {}
-        fields = {"hash": 1, "revision": 1, "live": 1, "source_id": 1}
-        return {row["_id"]: row for row in self._documents.find({"_id": {"$in": list(ids)}}, fields)}
-
-    def store(
-        self, documents: Sequence[Document], stored: dict[str, dict[str, Any]]
-    ) -> Iterator[tuple[Document, Literal["added", "changed", "unchanged"]]]:
-        """Writes what differs from `stored`, which is brought up to date, and then tells what became of each."""
-        told: list[tuple[Document, Literal["added", "changed", "unchanged"]]] = []
-        writes: dict[str, ReplaceOne[dict[str, Any]]] = {}
-        replaced: list[str] = []
-        for document in documents:
-            old = stored.get(document.id)
-            hash_ = document.hash
-            changed = old is not None and old["hash"] != hash_
-            if old and old["live"] and (not changed or self._is_anothers(document, old)):
-                told.append((document, "unchanged"))
-                continue
-            if changed:
-                replaced.append(document.id)
-            told.append((document, "changed" if old and old["live"] else "added"))
-            revision = old["revision"] + changed if old else 1
-            row = {**to_row(document), "revision": revision, "hash": hash_, "live": True, "observed_at": self._now}
-            writes[document.id] = ReplaceOne({"_id": document.id}, row, upsert=True)
-            stored[document.id] = row
-        self.archive(replaced)
-        if writes:
-            self._documents.bulk_write(list(writes.values()), ordered=False)
-        yield from told
-
-    def _is_anothers(self, document: Document, old: dict[str, Any]) -> bool:
-        return old["source_id"] != document.source_id and old["source_id"] in self._sources
-
-    def archive(self, ids: list[str]) -> None:
-        """Keeps the present revision of each document; the texts are copied within the server."""
-        if not ids:
-            return
-        revision_id = {"$concat": ["$_id", "/", {"$toString": "$revision"}]}
-        self._documents.aggregate(
-            [
-                {"$match": {"_id": {"$in": ids}}},
-                {"$set": {"document_id": "$_id", "_id": revision_id, "replaced_at": self._now}},
-                {"$merge": {"into": "revisions", "whenMatched": "keepExisting", "whenNotMatched": "insert"}},
-            ]
-        )
+__all__ = ["RawDocuments"]
 
 
-def unfit(document: Document) -> Rejected | None:
-    """Why a document cannot be stored, if so."""
+class RawDocuments(Part):
+    """The part of the warehouse that collection writes."""
+
+    def __init__(self, connection: Connection, max_vanished_share: float, clock: Callable[[], datetime]) -> None:
+        super().__init__(connection)
+        self._max_vanished_share = max_vanished_share
+        self._clock = clock
+
+    def observe(
+        self, source: Source, items: Iterable[Item], *, complete: bool, confirm_vanished: bool = False
+    ) -> IngestReport:
+        """Brings in what one source shows; see `observe_all`.
+
+        With `complete`, `items` is all that the source has. A CollectionError raised by `items` is recorded as the
+        outcome of the source itself.
+        """
+        events = _events(source, items, complete)
+        return self.observe_all([source], events, confirm_vanished=confirm_vanished)
+
+    def observe_all(
+        self,
+        sources: Collection[Source],
+        events: Iterable[Event],
+        *,
+        confirm_vanished: bool = False,
+        now: datetime | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """Brings in what sources show: new and changed documents are stored, unchanged ones skipped.
+
+        A changed document gets the next revision, and the old one is kept. What a complete source no longer shows is
+        tombstoned; not when it failed on the way, and not when more than `max_vanished_share` of it vanished at once,
+        unless `confirm_vanished`. So is what a source says is gone, a source complete or not, except when it says so of
+        more than that share at once (and of more than two documents). Single pages of one host are judged together. The
+        report's warnings say what was kept. A document that was rejected this time keeps its last good form.
+
+        Args:
+            sources: All sources that take part.
+            events: What they show, in any order between sources; each source ends with an `Ended`.
+            confirm_vanished: Believe it when much has vanished.
+            now: When this look began; visits are remembered under this time.
+            on_progress: Told after each batch.
+        """
+        moment = storable_time(now or self._clock())
+        with self._connection.reaching(), Seen() as seen:
+            self._connection.ensure_indexes()
+            ingest = Ingest(self._database, {source.id for source in sources}, seen, moment, on_progress)
+            ingest.read(events)
+            return ingest.finish(max_share=self._max_vanished_share, confirmed=confirm_vanished)
+
+    def fingerprints(self) -> dict[str, str]:
+        """`Document.hash` of every live document, by id."""
+        return dict(self.fingerprint_stream())
+
+    def fingerprint_stream(self) -> Iterator[tuple[str, str]]:
+        """The pairs of `fingerprints` in the order of their ids, without holding them all."""
+        return self._pairs("raw_documents", LIVE, "hash")
+
+    def data_version(self) -> str:
+        """A hash over what the live documents are; equal content gives equal versions."""
+        return self._version("raw_documents", LIVE)
+
+    def count(self) -> int:
+        """How many documents are live."""
+        with self._connection.reaching():
+            return self._database["raw_documents"].count_documents(LIVE)
+
+    def read(self, ids: Collection[str] | None = None) -> Iterator[Document]:
+        """The live documents, or those of them with these ids, in the order of their ids."""
+        return self._read("raw_documents", LIVE, ids, Document)
+
+    def authors(self) -> list[str]:
+        """The authors of the live documents, by name."""
+        with self._connection.reaching():
+            return sorted(self._database["raw_documents"].distinct("author", LIVE))
+
+
+def _events(source: Source, items: Iterable[Item], complete: bool) -> Iterator[Event]:
     try:
-        size = len("".join((document.title, document.author, document.content)).encode())
-        "".join((document.url, document.platform, document.language or "")).encode()
-    except UnicodeEncodeError as error:
-        reason = f"The text is not valid Unicode: {error.reason}."
-        return Rejected(url=storable_text(document.url), reason=reason, refused=True)
-    if size > MAX_DOCUMENT_BYTES:
-        reason = f"{size:,} bytes of text; MongoDB holds at most {MAX_DOCUMENT_BYTES:,} in one document."
-        return Rejected(url=document.url, reason=reason, refused=True)
-    return None
+        for item in items:
+            yield Found(source, item)
+    except CollectionError as error:
+        yield Ended(source, complete, error)
+    else:
+        yield Ended(source, complete)

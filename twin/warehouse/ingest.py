@@ -18,10 +18,10 @@ from twin.errors import SourceRefused
 from twin.records import Document, Gone, Rejected, Unchanged, Visit, document_id
 from twin.warehouse import looks, visits
 from twin.warehouse.conversion import storable_text, storable_time
-from twin.warehouse.documents import Documents, unfit
 from twin.warehouse.outcomes import Outcomes
 from twin.warehouse.removal import remove_vanished
 from twin.warehouse.report import IngestReport, Outcome, Tally
+from twin.warehouse.revisions import Revisions, unfit
 from twin.warehouse.seen import Candidate, Seen
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Ingest:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._database = database
-        self._documents = Documents(database, sources, now)
+        self._revisions = Revisions(database, sources, now)
         self._seen = seen
         self._now = now
         self._on_progress = on_progress
@@ -209,8 +209,8 @@ class Ingest:
         ids = [document.id for document in batch.documents]
         ids += [key for _, key, _ in batch.unchanged]
         ids += [document_id(gone.url) for _, gone in batch.gone]
-        stored = self._documents.look_up(ids)
-        for document, state in self._documents.store(batch.documents, stored):
+        stored = self._revisions.look_up(ids)
+        for document, state in self._revisions.store(batch.documents, stored):
             self._outcomes.add(document.source_id, Outcome(url=document.url, state=state))
         for look, rejected in batch.rejected:
             state = "refused" if rejected.refused else "failed"

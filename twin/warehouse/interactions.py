@@ -1,4 +1,4 @@
-"""Interactions from an asynchronous program: what the RAG app asks of the warehouse."""
+"""Interactions: questions with their answers. The asynchronous half is what the RAG app asks of the warehouse."""
 
 from __future__ import annotations
 
@@ -10,11 +10,33 @@ from pymongo import AsyncMongoClient
 from twin.records import Interaction
 from twin.warehouse.connection import client_options, explaining, host_of
 from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.part import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from pymongo.asynchronous.database import AsyncDatabase
 
-__all__ = ["AsyncInteractions"]
+__all__ = ["AsyncInteractions", "Interactions"]
+
+
+class Interactions(Part):
+    """The part of the warehouse that holds interactions."""
+
+    def record(self, interaction: Interaction) -> None:
+        """Stores an interaction; storing it again replaces it."""
+        row = to_row(interaction)
+        with self._connection.reaching():
+            self._connection.ensure_indexes()
+            self._database["interactions"].replace_one({"_id": row["_id"]}, row, upsert=True)
+
+    def read(self, since: datetime | None = None) -> Iterator[Interaction]:
+        """The interactions from `since` on, oldest first."""
+        condition = {"created_at": {"$gte": since}} if since else {}
+        with self._connection.reaching():
+            for row in self._database["interactions"].find(condition).sort([("created_at", 1), ("_id", 1)]):
+                yield from_row(row, Interaction)
 
 
 class AsyncInteractions:

@@ -13,12 +13,13 @@ from twin.collection.web.source_hosts import host_of
 from twin.records import content_hash
 from twin.warehouse import looks
 from twin.warehouse.conversion import from_row, storable_time, to_row
-from twin.warehouse.part import Base
+from twin.warehouse.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Callable, Collection, Generator
 
     from twin.records import Source
+    from twin.warehouse.connection import Connection
 
 __all__ = ["Run", "Runs"]
 
@@ -50,11 +51,15 @@ class Run(msgspec.Struct, kw_only=True):
         return self.since < self.started_at
 
 
-class Runs(Base):
+class Runs(Part):
     """The part of the warehouse that remembers runs."""
 
+    def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
+        super().__init__(connection)
+        self._clock = clock
+
     @contextmanager
-    def run(self, sources: Collection[Source], *, confirm_vanished: bool = False) -> Generator[Run]:
+    def begin(self, sources: Collection[Source], *, confirm_vanished: bool = False) -> Generator[Run]:
         """Records a run within the block; one that ends with an error counts as cut off.
 
         Goes on with the last run over the same sources when that was cut off within the last six hours. Call it while
@@ -63,7 +68,7 @@ class Runs(Base):
         started = storable_time(self._clock())
         scope = content_hash(str(confirm_vanished), *sorted(source.id for source in sources))
         with self._connection.reaching():
-            self._ensure_indexes()
+            self._connection.ensure_indexes()
             run = Run(
                 id=uuid.uuid4().hex,
                 scope=scope,
@@ -83,7 +88,7 @@ class Runs(Base):
                 self._save(run)
                 self._prune()
 
-    def last_run(self) -> Run | None:
+    def last(self) -> Run | None:
         """The run that began last."""
         with self._connection.reaching():
             row = self._database["runs"].find_one(sort=[("started_at", -1)])

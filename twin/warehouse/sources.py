@@ -11,38 +11,40 @@ from twin.records import Source
 from twin.warehouse import looks, outcomes, visits
 from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.memory import RunMemory
-from twin.warehouse.part import LIVE, Base
+from twin.warehouse.part import LIVE, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from twin.records import Visit
+    from twin.warehouse.connection import Connection
     from twin.warehouse.looks import LastLook
     from twin.warehouse.outcomes import Problem
 
 __all__ = ["Sources"]
 
 
-class Sources(Base):
+class Sources(Part):
     """The part of the warehouse that knows what the twin reads. A `twin.collection.Memory`."""
 
-    def add_source(self, source: Source) -> None:
-        """Remembers a source; one that is known already is replaced."""
-        self.add_sources([source])
+    def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
+        super().__init__(connection)
+        self._clock = clock
 
-    def add_sources(self, sources: Iterable[Source]) -> None:
-        """Remembers sources, each as `add_source`."""
+    def add(self, sources: Iterable[Source]) -> None:
+        """Remembers sources; one that is known already is replaced."""
         writes = [UpdateOne({"_id": source.id}, {"$set": to_row(source)}, upsert=True) for source in sources]
         if writes:
             with self._connection.reaching():
                 self._database["sources"].bulk_write(writes, ordered=False)
 
-    def sources(self) -> list[Source]:
+    def all(self) -> list[Source]:
         """The remembered sources, by location."""
         with self._connection.reaching():
             return [from_row(row, Source) for row in self._database["sources"].find().sort("location")]
 
-    def remove_source(self, source_id: str) -> int:
+    def remove(self, source_id: str) -> int:
         """Forgets a source and tombstones its documents; returns how many there were.
 
         Raises:
@@ -54,10 +56,10 @@ class Sources(Base):
             gone = self._database["raw_documents"].update_many(
                 {"source_id": source_id, **LIVE}, {"$set": {"live": False, "removed_at": self._clock()}}
             )
-            self.forget_sources([source_id])
+            self.forget([source_id])
         return gone.modified_count
 
-    def forget_sources(self, source_ids: Collection[str]) -> None:
+    def forget(self, source_ids: Collection[str]) -> None:
         """Forgets sources that have no documents, and what was said against them."""
         if not source_ids:
             return

@@ -1,63 +1,81 @@
-"""The warehouse: everything that is kept in MongoDB, as records."""
+"""The warehouse: everything that is kept in MongoDB, as records; one part a concern, over one connection."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Self
 
-from twin.records import Interaction
+from twin.records import utcnow
 from twin.warehouse import lease
-from twin.warehouse.cleaned import CANONICAL, CleanedDocuments
-from twin.warehouse.conversion import from_row, to_row
-from twin.warehouse.part import LIVE
-from twin.warehouse.raw import RawDocuments
+from twin.warehouse.cleaned import CleanedDocuments
+from twin.warehouse.connection import Connection
+from twin.warehouse.copies import Copies
+from twin.warehouse.documents import RawDocuments
+from twin.warehouse.interactions import Interactions
 from twin.warehouse.runs import Runs
 from twin.warehouse.sources import Sources
 from twin.warehouse.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from datetime import datetime
 
 __all__ = ["Warehouse"]
 
 
-class Warehouse(RawDocuments, Sources, Runs, CleanedDocuments, Transfer):
-    """Documents with revisions and tombstones, their cleaned forms, sources, interactions and the publishing lock.
+class Warehouse:
+    """Documents with revisions and tombstones, their cleaned forms, sources, interactions and the two locks.
 
-    Connects on first use. Safe to share between threads. Every method raises WarehouseUnavailable when MongoDB does not
-    answer within `timeout_seconds`; what was written until then is whole, and repeating the call completes it.
+    Connects on first use. Safe to share between threads. Every method, of the parts too, raises WarehouseUnavailable
+    when MongoDB does not answer within `timeout_seconds`; what was written until then is whole, and repeating the call
+    completes it.
     """
 
-    def data_version(self, collection: Literal["raw_documents", "cleaned_documents"]) -> str:
-        """A hash over what the live (or canonical cleaned) documents are; equal content gives equal versions.
+    def __init__(
+        self,
+        uri: str,
+        database: str,
+        *,
+        timeout_seconds: float = 5.0,
+        max_vanished_share: float = 0.5,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        connection = Connection(uri, database, timeout_seconds=timeout_seconds)
+        self._connection = connection
+        self.documents = RawDocuments(connection, max_vanished_share, clock)
+        """What sources showed: the raw documents."""
+        self.copies = Copies(connection)
+        """Which cleaned documents are copies of which."""
+        self.cleaned = CleanedDocuments(connection, self.copies)
+        """What every later step reads: the cleaned documents."""
+        self.sources = Sources(connection, clock)
+        """What the twin reads, and how the last look at each place went."""
+        self.runs = Runs(connection, clock)
+        """The runs of collection."""
+        self.interactions = Interactions(connection)
+        """Questions with their answers."""
+        self.transfer = Transfer(connection, clock)
+        """Export and import of all of it."""
 
-        A sum of hashes, so that it needs neither an order nor memory; texts are not read.
-        """
-        condition = LIVE if collection == "raw_documents" else CANONICAL
-        total = 0
-        for pair in self._pairs(collection, condition, "hash"):
-            total += int.from_bytes(hashlib.sha256("/".join(pair).encode()).digest(), "big")
-        return f"{total % 2**256:064x}"[:32]
+    @property
+    def host(self) -> str:
+        """The server, without credentials."""
+        return self._connection.host
 
-    # Interactions
-
-    def record_interaction(self, interaction: Interaction) -> None:
-        """Stores an interaction; storing it again replaces it."""
-        row = to_row(interaction)
+    def ping(self) -> None:
+        """Returns when the server has answered."""
         with self._connection.reaching():
-            self._ensure_indexes()
-            self._database["interactions"].replace_one({"_id": row["_id"]}, row, upsert=True)
+            self._connection.database.command("ping")
 
-    def interactions(self, since: datetime | None = None) -> Iterator[Interaction]:
-        """The interactions from `since` on, oldest first."""
-        condition = {"created_at": {"$gte": since}} if since else {}
-        with self._connection.reaching():
-            for row in self._database["interactions"].find(condition).sort([("created_at", 1), ("_id", 1)]):
-                yield from_row(row, Interaction)
+    def close(self) -> None:
+        """Closes the connections; the next use opens them again."""
+        self._connection.close()
 
-    # The locks
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def publish_lock(
         self, owner: str, *, lease_seconds: float = 60, wait_seconds: float = 0

@@ -21,13 +21,15 @@ from pymongo import ReplaceOne
 from twin.errors import InputError
 from twin.records import Document, Interaction, Source, document_id
 from twin.warehouse.conversion import from_row, storable_time
-from twin.warehouse.documents import Documents
 from twin.warehouse.looks import LastLook
 from twin.warehouse.outcomes import Problem
-from twin.warehouse.part import Base
+from twin.warehouse.part import Part
+from twin.warehouse.revisions import Revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from twin.warehouse.connection import Connection
 
 __all__ = ["FORMAT", "VERSION", "BadLine", "Imported", "Transfer", "is_header"]
 
@@ -146,8 +148,12 @@ def is_header(line: bytes | str) -> bool:
     return isinstance(header, dict) and header.get("format") == FORMAT
 
 
-class Transfer(Base):
+class Transfer(Part):
     """The part of the warehouse that exports and imports it."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
+        super().__init__(connection)
+        self._clock = clock
 
     def export_lines(self) -> Iterator[str]:
         """The warehouse, line by line, each with its line feed; equal warehouses give equal lines.
@@ -174,7 +180,7 @@ class Transfer(Base):
         _check_header(next(numbered, (1, b""))[1])
         report = Imported()
         with self._connection.reaching():
-            self._ensure_indexes()
+            self._connection.ensure_indexes()
             rows = _rows(numbered, report)
             for name, group in itertools.groupby(rows, key=lambda each: each[0]):
                 for batch in _batches(group):
@@ -193,7 +199,7 @@ class Transfer(Base):
         later = [row for key, row in latest.items() if key in stored and kind.order(row) > kind.order(stored[key])]
         if name == "raw_documents":
             changed = [row["_id"] for row in later if stored[row["_id"]]["hash"] != row["hash"]]
-            Documents(self._database, (), storable_time(self._clock())).archive(changed)
+            Revisions(self._database, (), storable_time(self._clock())).archive(changed)
         if writes := [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in (*new, *later)]:
             collection.bulk_write(writes, ordered=False)
         report.count("added", name, len(new))
