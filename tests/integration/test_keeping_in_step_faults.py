@@ -33,14 +33,14 @@ WORDS = "Engines turn heat into work. They do it in cycles, and each cycle gives
 PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
-from twin import upkeep
+from twin.collection import ingestion
 from twin.records import Source
 from twin.settings import SourceSettings, read
 from twin.warehouse import Warehouse
 uri, database, *locations = sys.argv[1:]
 sources = [Source(kind="article", location=location, author="Ada") for location in locations]
 with Warehouse(uri, database) as warehouse:
-    print(upkeep.ingest(sources, warehouse, read(SourceSettings), tell=print).counts, flush=True)
+    print(ingestion.ingest(sources, warehouse, read(SourceSettings), tell=print).counts, flush=True)
 """
 pytestmark = pytest.mark.timeout(120)
 
