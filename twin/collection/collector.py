@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
@@ -20,7 +21,12 @@ __all__ = ["Collector", "Draft", "Item", "failed", "finish", "parse_date", "refu
 Item: TypeAlias = Document | Rejected | Gone | Unchanged | Visit
 """What a collector gives. A `Visit` follows the documents that it stands for: it is kept when they are."""
 
-WRITTEN_DATES = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%Y/%m/%d")
+TIMESTAMP = re.compile(
+    r"(\d{4})[-/](\d\d?)[-/](\d\d?)"
+    r"(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d)(?::(\d\d)(?:[.,]\d*)?)?[ \t]*(?:Z|z|UTC|GMT|([+-])(\d\d?):?(\d\d)?)?)?"
+)
+"""A day, or a moment, as YAML and the static site generators write it: `2019-03-04 22:44:26 -0700`."""
+WRITTEN_DATES = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y")
 
 
 class Collector(Protocol):
@@ -138,9 +144,21 @@ def _parse_text(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         pass
+    if found := TIMESTAMP.fullmatch(text):
+        return _moment(found)
     for pattern in WRITTEN_DATES:
         try:
             return datetime.strptime(text, pattern).replace(tzinfo=UTC)
         except ValueError:
             continue
     return None
+
+
+def _moment(found: re.Match[str]) -> datetime | None:
+    numbers = [int(part or 0) for part in found.groups()[:6]]
+    sign, hours, minutes = found.groups()[6:]
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        return datetime(*numbers, tzinfo=timezone(-offset if sign == "-" else offset))
+    except ValueError:  # no such day, or a zone a day away
+        return None

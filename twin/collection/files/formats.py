@@ -27,7 +27,7 @@ __all__ = [
     "read_draft",
 ]
 
-VERSION = f"files/1 {webpage.VERSION}"
+VERSION = f"files/2 {webpage.VERSION}"
 """Changes when the same bytes make another document."""
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mdx"})
 HTML = frozenset({".html", ".htm", ".xhtml"})
@@ -83,7 +83,7 @@ def markdown_draft(markdown: str, *, url: str, name: str) -> Draft:
     """A markdown text and what its front matter says. `name` is the title of a text that names none.
 
     Raises:
-        SourceFailed: Its front matter is not YAML.
+        SourceFailed: Its front matter cannot be read.
     """
     said, content = frontmatter.split(markdown)
     return Draft(

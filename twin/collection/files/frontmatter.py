@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import msgspec
-import yaml
 
+from twin.collection.files import plain_yaml
 from twin.errors import SourceFailed
 
 __all__ = ["FrontMatter", "split"]
@@ -19,11 +19,11 @@ LOOKS_LIKE_YAML = re.compile(r"\s*(?:#.*\n\s*)*[A-Za-z_][\w -]{0,60}:(?:\s|$)")
 
 
 class FrontMatter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a document says about itself. Values are as the YAML gave them: a date may be a date or text."""
+    """What a document says about itself, as text."""
 
     title: str | None = None
     author: str | None = None
-    date: object = None
+    date: str | None = None
     url: str | None = None
     language: str | None = None
 
@@ -34,7 +34,7 @@ def split(markdown: str) -> tuple[FrontMatter, str]:
     A rule (`---`) that opens a text is not front matter: the line after it must look like `key: value`.
 
     Raises:
-        SourceFailed: It starts like front matter and is not YAML.
+        SourceFailed: It starts like front matter and is not YAML that is read here; see `plain_yaml`.
     """
     opening = re.match(r"---[ \t]*\r?\n", markdown)
     if not opening:
@@ -46,28 +46,28 @@ def split(markdown: str) -> tuple[FrontMatter, str]:
     if not LOOKS_LIKE_YAML.match(block):
         return FrontMatter(), markdown
     try:
-        fields = yaml.safe_load(block)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
-        raise SourceFailed(f"its front matter is not valid YAML near line {line}: repair it or remove it") from None
+        fields = plain_yaml.read(block)
+    except plain_yaml.NotPlainYaml as error:
+        line = error.line + 2  # from 1, and below the rule
+        raise SourceFailed(f"its front matter {error} near line {line}: repair it or remove it") from None
     if not isinstance(fields, dict):
         return FrontMatter(), markdown
     return _read(fields), markdown[closing.end() :].lstrip("\r\n")
 
 
-def _read(fields: dict) -> FrontMatter:
-    named = {str(key).lower(): value for key, value in fields.items() if isinstance(key, str)}
+def _read(fields: dict[str, plain_yaml.Plain]) -> FrontMatter:
+    named = {key.lower(): value for key, value in fields.items()}
     return FrontMatter(
         title=_text(named.get("title")),
         author=_author(named.get("author", named.get("authors"))),
-        date=next((named[key] for key in DATES if named.get(key)), None),
+        date=next((date for key in DATES if (date := _text(named.get(key)))), None),
         url=_text(named.get("url", named.get("canonical_url"))),
         language=_text(named.get("language", named.get("lang"))),
     )
 
 
-def _author(value: object) -> str | None:
-    """One name: a string, `{name: ...}`, or the first of a list of either."""
+def _author(value: plain_yaml.Plain) -> str | None:
+    """One name: a text, `{name: ...}`, or the first of a list of either."""
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict):
@@ -75,7 +75,5 @@ def _author(value: object) -> str | None:
     return _text(value)
 
 
-def _text(value: object) -> str | None:
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        return None
-    return " ".join(str(value).split()) or None
+def _text(value: plain_yaml.Plain) -> str | None:
+    return " ".join(value.split()) or None if isinstance(value, str) else None
