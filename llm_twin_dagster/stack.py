@@ -7,7 +7,6 @@ the running stack's, or run their own for as long as they last.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import threading
@@ -15,6 +14,7 @@ import time
 from collections.abc import Generator, Sequence
 
 from llm_twin_dagster import services
+from twin import disk
 from twin.errors import PlatformError
 from twin.home import Home, RunState, ServiceState
 from twin.processes import Backoff
@@ -148,27 +148,19 @@ def _running(home: Home) -> RunState | None:
     state = home.run_state()
     if state is None:
         return None
-    with contextlib.suppress(FileNotFoundError), home.lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return state
-    return None
+    return state if disk.is_locked(home.lock) else None
 
 
 @contextlib.contextmanager
 def _only_supervisor(home: Home) -> Generator[None]:
-    home.root.mkdir(parents=True, exist_ok=True)
-    with home.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            state = home.run_state()
-            owner = f"process {state.pid}" if state else "another process that is starting or stopping"
-            raise PlatformError(
-                f"The services of {home.root} already run under {owner}. Stop them with `make down`, "
-                "or set TWIN_HOME to another folder."
-            ) from None
+
+    def refusal(holder: str) -> PlatformError:
+        return PlatformError(
+            f"The services of {home.root} already run under {holder}. Stop them with `make down`, "
+            "or set TWIN_HOME to another folder."
+        )
+
+    with disk.try_lock(home.lock, refusal):
         yield
 
 

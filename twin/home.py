@@ -16,13 +16,12 @@ logs/             one file a service
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin import disk
 from twin.processes import alive
 from twin.settings import HomeSettings, read
 
@@ -107,10 +106,7 @@ class Home:
 
     def write_run_state(self, state: RunState) -> None:
         """Tells everyone where the services are; readers see the old state or the new."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        staging = self._run_file.with_suffix(f".{os.getpid()}")
-        staging.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
-        staging.replace(self._run_file)
+        disk.write(self._run_file, msgspec.json.format(msgspec.json.encode(state)))
 
     def clear_run_state(self) -> None:
         """Says that nothing runs any more."""
@@ -126,11 +122,5 @@ class Home:
         """The local reviewer's token, made on first use and readable by its owner only."""
         path = self.root / "reviewer-token"
         if not path.exists():
-            self.root.mkdir(parents=True, exist_ok=True)
-            staging = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
-            staging.touch(mode=0o600)
-            staging.write_text(secrets.token_urlsafe(24))
-            with contextlib.suppress(FileExistsError):  # another process was first: its token counts
-                path.hardlink_to(staging)
-            staging.unlink()
+            disk.create(path, secrets.token_urlsafe(24).encode())  # if another process was first, its token counts
         return path.read_text().strip()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -15,6 +13,7 @@ import typer
 
 from llm_twin_dagster.cli.output import Json, explained, fail, log, out, print_json, print_table, quiet_line
 from llm_twin_dagster.stack import borrow
+from twin import disk
 from twin.errors import InputError
 from twin.home import Home
 from twin.warehouse.transfer import Imported, is_header
@@ -136,14 +135,8 @@ def _writing(file: str) -> Generator[IO[bytes]]:
     target = Path(file)
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {target.parent}: make it first.")
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as written:
-        try:
-            yield written
-            written.flush()
-            os.fsync(written.fileno())
-            Path(written.name).replace(target)
-        finally:
-            Path(written.name).unlink(missing_ok=True)
+    with disk.replacing(target, mode=0o600) as written:
+        yield written
 
 
 @contextlib.contextmanager

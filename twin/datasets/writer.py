@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
+from twin import disk
 from twin.datasets.filters import tidy, why_not
 from twin.datasets.text import normalise
 from twin.records import content_hash
@@ -85,11 +84,7 @@ class InstructionCache:
 
     def put(self, key: str, reply: str) -> None:
         """Keeps a reply. Safe from several threads and processes."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{key}.{os.getpid()}.{uuid.uuid4().hex}.partial")
-        partial.write_text(reply, encoding="utf-8")
-        partial.replace(path)
+        disk.write(self._path(key), reply.encode(), durable=False)
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.txt"

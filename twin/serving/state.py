@@ -6,9 +6,6 @@ host.lock      locked by the host for as long as it lives, so a killed host is s
 """
 
 import contextlib
-import fcntl
-import os
-import time
 import uuid
 from collections.abc import Generator
 from datetime import datetime
@@ -17,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from twin import disk
 from twin.errors import PlatformError
 from twin.records import content_hash
 from twin.serving.endpoint import EndpointState
@@ -24,8 +22,6 @@ from twin.serving.endpoint import EndpointState
 __all__ = ["EndpointConfig", "EndpointFiles", "HostStatus", "Request"]
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-LOCK_SECONDS = 2.0
 
 
 class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,14 +88,7 @@ class EndpointFiles:
 
     def host_is_running(self) -> bool:
         """Whether a host holds the lock."""
-        try:
-            with self._lock.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return disk.is_locked(self._lock)
 
     @contextlib.contextmanager
     def host_lock(self) -> Generator[None]:
@@ -108,19 +97,11 @@ class EndpointFiles:
         Raises:
             PlatformError: Another host holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + LOCK_SECONDS  # a reader's `host_is_running` may hold it for an instant
-        with self._lock.open("wb") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise PlatformError(
-                            f"Another endpoint host serves {self.folder}. Stop it with `make down`."
-                        ) from None
-                    time.sleep(0.02)
+
+        def refusal(holder: str) -> PlatformError:
+            return PlatformError(f"Another endpoint host ({holder}) serves {self.folder}. Stop it with `make down`.")
+
+        with disk.try_lock(self._lock, refusal):
             yield
 
     def _read(self, path: Path, kind: type[S]) -> S | None:
@@ -138,7 +119,4 @@ class EndpointFiles:
         return content
 
     def _write(self, path: Path, content: msgspec.Struct) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        staging = path.with_suffix(f".{os.getpid()}.{uuid.uuid4().hex[:8]}")
-        staging.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
-        staging.replace(path)
+        disk.write(path, msgspec.json.format(msgspec.json.encode(content)))

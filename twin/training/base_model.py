@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import importlib.util
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin import disk
 from twin.errors import ArtifactError, PlatformError, SettingsError
 from twin.training import llama_gguf
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from twin.settings import ModelSettings
 
 __all__ = ["WHEEL_SHA256", "BaseModel", "ensure", "file_sha256"]
@@ -90,30 +85,15 @@ def _wheel_gguf() -> Path:
 def _from_gguf(gguf: Path, name: str, sha256: str, root: Path) -> BaseModel:
     folder = root / "models" / "base" / f"{name}-{sha256[:12]}-v{CONVERSION}"
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.parent / f"{folder.name}.lock"):
+        with disk.lock(folder.parent / f"{folder.name}.lock"):
             if not folder.is_dir():
                 _convert_into(folder, gguf)
     return BaseModel(name=name, folder=folder, gguf=gguf, sha256=sha256)
 
 
 def _convert_into(folder: Path, gguf: Path) -> None:
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder.parent))
-    try:
+    with disk.staged_folder(folder) as staging:
         llama_gguf.convert(gguf, staging)
-        staging.chmod(0o755)
-        staging.rename(folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Generator[None]:
-    """Holds an exclusive lock between processes; the kernel lets go of it however the holder ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _from_folder(folder: Path) -> BaseModel:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import shutil
 import sys
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from twin import disk
 from twin.errors import TrainingFailed
 from twin.processes import Child
 from twin.records import content_hash
@@ -20,7 +19,7 @@ from twin.training.progress import Progress, parse
 from twin.training.recipe import Provenance, Recipe, to_hyperparameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "finished_model", "train"]
@@ -105,7 +104,7 @@ class LocalTrainer:
         """See `Trainer.train`. A run that was cut short goes on from its last checkpoint."""
         root = self._root(job)
         root.mkdir(parents=True, exist_ok=True)
-        with _only_one(root / "lock", job.name):
+        with disk.try_lock(root / "lock", lambda holder: _busy(job, holder)):
             if model := finished_model(root / "model"):
                 return model
             self._stage(job, root)
@@ -205,14 +204,5 @@ def _environment(root: Path) -> dict[str, str]:
     }
 
 
-@contextlib.contextmanager
-def _only_one(path: Path, name: str) -> Generator[None]:
-    """Two processes never train one job at once: the second is told so, and the kernel frees a dead one's lock."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingFailed(
-                f"Training {name} is already running in another process. Wait for it to end."
-            ) from None
-        yield
+def _busy(job: TrainingJob, holder: str) -> TrainingFailed:
+    return TrainingFailed(f"Training {job.name} is already running ({holder}). Wait for it to end.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -194,7 +195,7 @@ def test_a_failed_publication_leaves_nothing_staged(tmp_path: Path):
 def test_two_publications_at_once_are_a_conflict(tmp_path: Path):
     with (
         Generations(tmp_path).publishing(),
-        pytest.raises(PublishConflict, match="Another process"),
+        pytest.raises(PublishConflict, match=rf"process {os.getpid()}"),
         Generations(tmp_path).publishing(),
     ):
         pass

@@ -62,7 +62,7 @@ def test_a_host_runs_exactly_while_it_holds_the_lock(home: Path, files: Endpoint
 
 
 def test_a_second_host_is_refused(home: Path, files: EndpointFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twin.serving.state.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("twin.disk.GLANCE_SECONDS", 0.05)
     with files.host_lock(), pytest.raises(PlatformError, match="make down"), EndpointFiles(home).host_lock():
         pytest.fail("two hosts hold the lock")
 

@@ -6,16 +6,16 @@ import hashlib
 import json
 import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin import disk
 from twin.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = ["spool"]
 
@@ -31,30 +31,25 @@ def spool(chunks: Iterable[bytes], inbox: Path, *, title: str | None = None, max
     Raises:
         InputError: Nothing came, or too much; a title was given for JSON lines.
     """
-    inbox.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     size = 0
-    with tempfile.NamedTemporaryFile(dir=inbox, prefix=".spool-", delete=False) as file:
-        place = Path(file.name)
-        try:
-            ending = ""
-            for chunk in _with_beginning(chunks):
-                if not ending:
-                    ending = _ending(chunk)
-                    chunk = _titled(chunk, title, ending)
-                digest.update(chunk)
-                size += len(chunk)
-                if size > max_bytes * MAX_FACTOR:
-                    raise InputError(f"More than {max_bytes * MAX_FACTOR:,} bytes came through standard input.")
-                file.write(chunk)
+    with disk.staged_file(inbox / "spool", mode=0o600) as (staging, file):
+        ending = ""
+        for chunk in _with_beginning(chunks):
             if not ending:
-                raise InputError("Nothing came through standard input.")
-            file.flush()
-            os.fsync(file.fileno())
-            target = inbox / f"{digest.hexdigest()[:32]}{ending}"
-            place.replace(target)
-        finally:
-            place.unlink(missing_ok=True)
+                ending = _ending(chunk)
+                chunk = _titled(chunk, title, ending)
+            digest.update(chunk)
+            size += len(chunk)
+            if size > max_bytes * MAX_FACTOR:
+                raise InputError(f"More than {max_bytes * MAX_FACTOR:,} bytes came through standard input.")
+            file.write(chunk)
+        if not ending:
+            raise InputError("Nothing came through standard input.")
+        file.flush()
+        os.fsync(file.fileno())
+        target = inbox / f"{digest.hexdigest()[:32]}{ending}"
+        staging.replace(target)
     return target
 
 

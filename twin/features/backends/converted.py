@@ -9,15 +9,13 @@ never stands for another model. One that is missing or damaged is made again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import os
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from twin import disk
 from twin.features.backends import bert, graph
 from twin.records import content_hash
 
@@ -77,9 +75,8 @@ class Store:
         path = self._path(int8=int8)
         record = _Record(sha256=hashlib.sha256(content).hexdigest(), nearness=nearness)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, content)
-            _write(path.with_suffix(".json"), msgspec.json.encode(record))
+            disk.write(path, content)
+            disk.write(path.with_suffix(".json"), msgspec.json.encode(record))
             self._remove_old(path)
         except OSError as error:
             logger.warning("The converted embedding model was not kept in %s: %s", path.parent, error)
@@ -112,17 +109,6 @@ class Store:
         for path in [path for path in others if path != newest][KEPT - 1 :]:
             path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file so that readers see it whole or not at all."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
-    try:
-        staging.write_bytes(content)
-        staging.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            staging.unlink(missing_ok=True)
 
 
 def _age(path: Path) -> Any:

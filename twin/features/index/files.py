@@ -21,10 +21,7 @@ __all__ = [
     "demand_space",
     "differing",
     "full_disk_explained",
-    "make_durable",
     "sizes",
-    "sync",
-    "write_durably",
 ]
 
 FROZEN = frozenset(
@@ -103,21 +100,6 @@ def demand_space(folder: Path, needed: int) -> None:
         )
 
 
-def make_durable(folder: Path) -> None:
-    """Writes every file and folder under a folder, and the folder itself, to the disk."""
-    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
-        sync(path)
-
-
-def sync(path: Path) -> None:
-    """Writes a file, or a folder's list of names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
 def full_disk_explained(folder: Path) -> Generator[None]:
     """Says what to do when a write fails for want of room."""
@@ -130,16 +112,6 @@ def full_disk_explained(folder: Path) -> Generator[None]:
             f"There is no room to publish to the index in {folder}: {error.strerror}; the live index was not changed. "
             "Free some space and publish again."
         ) from error
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file, and puts it in place whole or not at all."""
-    pending = path.with_name(f"{path.name}.pending")
-    with pending.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    pending.replace(path)
 
 
 def _carry(source: Path, target: Path) -> None:

@@ -14,7 +14,6 @@ root/
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from pathlib import Path  # noqa: TC003 - idem
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from twin import disk
 from twin.errors import IndexUnavailable, PublishConflict, UnknownName
 from twin.features.index import files
 
@@ -118,14 +118,11 @@ class Generations:
             PublishConflict: Another process or thread holds it.
             ArtifactError: The disk is full.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "LOCK").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise PublishConflict(
-                    f"Another process is publishing to {self.root}. Try again when it is done."
-                ) from error
+
+        def refusal(holder: str) -> PublishConflict:
+            return PublishConflict(f"Publishing to {self.root} is under way ({holder}). Try again when it is done.")
+
+        with disk.try_lock(self.root / "LOCK", refusal):
             shutil.rmtree(self._staging, ignore_errors=True)
             try:
                 with files.full_disk_explained(self.root):
@@ -155,9 +152,9 @@ class Generations:
     def commit(self, manifest: Manifest, points: Mapping[str, str]) -> str:
         """Moves what was staged into place and makes it live. Returns its name. Only while publishing."""
         whole = msgspec.structs.replace(manifest, previous=self.current(), files=files.sizes(self._staging / "shard"))
-        files.write_durably(self._staging / "points.json", msgspec.json.encode(points))
-        files.write_durably(self._staging / "manifest.json", msgspec.json.encode(whole))
-        files.make_durable(self._staging)
+        disk.write(self._staging / "points.json", msgspec.json.encode(points))
+        disk.write(self._staging / "manifest.json", msgspec.json.encode(whole))
+        disk.make_durable(self._staging)
         names = self.names()
         number = int(names[-1].split("-")[0]) + 1 if names else 1
         name = f"{number:06d}-{manifest.data_version[:8]}"
@@ -182,15 +179,14 @@ class Generations:
             if chosen is None:
                 raise IndexUnavailable(f"{self.root} holds no generation earlier than {current} to go back to.")
             if current and chosen < current:
-                files.write_durably(self._held, (self.held() or current).encode())
+                disk.write(self._held, (self.held() or current).encode())
             self.switch(chosen)
             return chosen
 
     def switch(self, name: str) -> None:
         """Makes a generation live. Only while publishing."""
-        files.write_durably(self._current, name.encode())
-        for folder in (self._folder, self.root):
-            files.sync(folder)
+        disk.write(self._current, name.encode())
+        disk.sync(self._folder)
 
     def _read(self, name: str, file: str, kind: type[T]) -> T:
         path = self._folder / name / file

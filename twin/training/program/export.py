@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from twin import disk
 from twin.training import llama_gguf
 from twin.training.base_model import file_sha256
 
@@ -73,9 +74,7 @@ def export(
         "sha256": _checksums(folder),
         "trained_at": trained_at.isoformat(),
     }
-    partial = folder / f"{MANIFEST_FILE}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / MANIFEST_FILE)
+    disk.write(folder / MANIFEST_FILE, json.dumps(manifest, indent=2).encode() + b"\n")
     return manifest
 
 
