@@ -19,6 +19,8 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support import handbook
+
 from twin import cleaning, collection
 from twin.cleaning import boilerplate, duplicates, refresh
 from twin.records import Document, Source, document_id
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROUNDS = 5
-DOCS = Path(__file__).parents[1] / "docs"
 SOURCE = Source(kind="jsonl", location="/made-up.jsonl")
 VOCABULARY = [f"{start}{end}" for start in ("ka", "lo", "mi", "ne", "pu", "ra", "so", "ti") for end in "bdfgklmnprstvz"]
 
@@ -118,7 +119,7 @@ def _peak_megabytes() -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("location", nargs="?", default=str(DOCS))
+    parser.add_argument("location", nargs="?", default=str(handbook()))
     parser.add_argument("--documents", type=int, help="measure over so many made-up documents instead")
     arguments = parser.parse_args()
     if arguments.documents:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from support import CORPORA, machine, save, table
+from support import CORPORA, handbook, machine, save, table
 
 from twin import cleaning
 from twin.artifacts import ArtifactStore
@@ -34,7 +34,6 @@ from twin.warehouse import Warehouse, mongod
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 RUNTIMES: dict[str, dict[str, str]] = {
     "sentence-transformers": {"runtime": "sentence-transformers"},
     "torch fp32": {"runtime": "torch"},
@@ -74,7 +73,7 @@ def _documents(folder: Path) -> list[Document]:
     else:
         rows = [
             {"url": f"https://docs.example/{path.stem}", "title": path.stem, "content": path.read_text("utf-8")}
-            for path in sorted(DOCS.rglob("*.md"))
+            for path in sorted(handbook().rglob("*.md"))
         ]
     return [
         Document(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from support import handbook
 
 from twin import cleaning, collection
 from twin.cleaning.linking import link
@@ -28,7 +29,6 @@ from twin.warehouse import Warehouse, mongod
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DOCS = Path(__file__).parents[1] / "docs"
 INTRODUCTION = (
     "*This article was first published elsewhere, some time before. I have left it here for the readers of this place.*"
 )
@@ -137,5 +137,5 @@ def _links(uri: str, database: str, documents: list) -> dict[str, str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("location", nargs="?", default=str(DOCS))
+    parser.add_argument("location", nargs="?", default=str(handbook()))
     main(parser.parse_args().location)

@@ -14,10 +14,10 @@ import argparse
 import time
 from collections import Counter
 from importlib import import_module, util
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
 
+from support import handbook
 from support.labelled import HELD_OUT, HELD_OUT_NEGATIVES, NEGATIVES, POSITIVES, Sample, samples
 
 from twin import cleaning, collection
@@ -31,7 +31,6 @@ MIN_COVERED = 0.9
 """Of the characters of a value that have to be found: a key of which a tenth is left is of no use to anyone."""
 MAX_TOO_MUCH = 20
 """Characters around a value that may be found with it, beyond as many as it has."""
-DOCS = Path(__file__).parents[1] / "docs"
 
 
 class Score(NamedTuple):
@@ -179,7 +178,7 @@ def _cpu_seconds(find: Callable[[str], Iterable[tuple[str, int, int]]], texts: l
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("location", nargs="?", default=str(DOCS), help="texts to measure the speed on")
+    parser.add_argument("location", nargs="?", default=str(handbook()), help="texts to measure the speed on")
     parser.add_argument("--misses", action="store_true", help="say what ours missed, and what it found wrongly")
     arguments = parser.parse_args()
     main(arguments.location, arguments.misses)

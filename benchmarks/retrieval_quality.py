@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from support import CORPORA, machine, save, table
+from support import CORPORA, handbook, machine, save, table
 from support.late_interaction import late_interaction
 from support.rankings import BM25, DENSE, RANKINGS
 from support.xquad import Laboratory, build, index_of, present
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from twin.records import CleanedDocument, Passage
 
 HANDBOOK = Path(__file__).resolve().parent / "questions" / "handbook.json"
-PAGES = Path(__file__).resolve().parents[1] / "docs"
 POOL = 50
 """How deep each of the two rankings is read for the rankings that are compared."""
 TIMED, ROUNDS = 200, 5
@@ -184,9 +183,10 @@ def _close(passages: Sequence[Passage]) -> bool:
 
 
 def _pages() -> Iterator[CleanedDocument]:
-    for path in sorted(PAGES.rglob("*.md")):
+    pages = handbook()
+    for path in sorted(pages.rglob("*.md")):
         front, content = split_frontmatter(path.read_text("utf-8"))
-        page = str(path.relative_to(PAGES))
+        page = str(path.relative_to(pages))
         yield cleaning.clean(
             Document(
                 id=document_id(page),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import json
 import os
 import platform
+import shutil
+import subprocess
+import tarfile
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +19,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CORPORA", "is_reported", "machine", "save", "table"]
+__all__ = ["CORPORA", "handbook", "is_reported", "machine", "save", "table"]
 
 CORPORA = Path(os.environ.get("TWIN_CORPORA", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+PROJECT = Path(__file__).resolve().parents[2]
+RESULTS = PROJECT / "benchmarks" / "results"
+HANDBOOK_COMMIT = "c85ca9c"
+"""The handbook as it was then: writing docs must not move a benchmark's figures."""
 VERSIONS = ("torch", "sentence-transformers", "onnxruntime", "qdrant-client", "qdrant-edge-py", "pymongo")
 
 
 def is_reported(document: str) -> bool:
     """Whether questions about a paragraph are for reporting; the others are for tuning. A fixed half, by hash."""
     return hashlib.sha256(document.encode()).digest()[0] % 2 == 1
+
+
+@functools.cache
+def handbook() -> Path:
+    """The folder `docs/` as it was in `HANDBOOK_COMMIT`, taken out of git into a folder for the length of the program.
+
+    Raises:
+        SystemExit: The clone is too shallow to have that commit.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="handbook-"))
+    atexit.register(shutil.rmtree, folder)
+    archive = folder / "docs.tar"
+    command = ["git", "-C", str(PROJECT), "archive", "-o", str(archive), HANDBOOK_COMMIT, "docs"]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise SystemExit(f"This clone has no commit {HANDBOOK_COMMIT}: run `git fetch --unshallow`.")
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return folder / "docs"
 
 
 def machine() -> dict[str, Any]:

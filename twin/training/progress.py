@@ -26,7 +26,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __str__(self) -> str:
         if self.event != "step":
             facts = ", ".join(f"{name} {value}" for name, value in self.detail.items())
-            return f"{self.event}: {facts}" if facts else self.event
+            done = f"{self.event} {self.step} of {self.steps}" if self.step and self.steps else self.event
+            return f"{done}: {facts}" if facts else done
         return (
             f"step {self.step}/{self.steps}  loss {self.loss or 0:.3f}  {self.tokens_per_second or 0:.0f} tokens/s  "
             f"{self.eta_seconds or 0:.0f} s left"

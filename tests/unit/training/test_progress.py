@@ -20,3 +20,7 @@ def test_a_step_reads_as_one_line_for_people() -> None:
     step = Progress(event="step", step=3, steps=20, loss=2.5, tokens_per_second=119.6, eta_seconds=85.2)
     assert str(step) == "step 3/20  loss 2.500  120 tokens/s  85 s left"
     assert str(Progress(event="prepared", detail={"samples": 4})) == "prepared: samples 4"
+
+
+def test_what_is_measured_sample_by_sample_says_how_far_it_is() -> None:
+    assert str(Progress(event="losses", step=3, steps=12, detail={"model": "base"})) == "losses 3 of 12: model base"
