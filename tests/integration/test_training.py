@@ -142,6 +142,21 @@ def test_a_finished_model_is_returned_as_it_is(story: Story) -> None:
     assert not story.again.seen
 
 
+@pytest.mark.parametrize("answer", ["    return 1", "\n\nA line.", "\tx", " "])
+def test_the_prompt_is_read_as_it_is_served_whatever_the_answer_begins_with(tokenizer: Any, answer: str) -> None:
+    """Blanks at the beginning of an answer would join the newline that ends the prompt."""
+    plain, indented = (
+        samples.encode(
+            samples.Sample([samples.Message("user", "Why?")], [samples.Message("assistant", text)]), tokenizer
+        )
+        for text in ("Because.", answer)
+    )
+    shown = plain.labels.count(samples.IGNORED)
+    assert indented.labels.count(samples.IGNORED) == shown
+    assert indented.input_ids[:shown] == plain.input_ids[:shown]
+    assert tokenizer.decode(indented.input_ids[shown:]) == f"{answer}<|im_end|>"
+
+
 def test_the_manifest_says_all_that_made_the_model(story: Story, base_model: BaseModel) -> None:
     manifest = story.model.manifest
     assert (manifest["base_model"], manifest["base_sha256"]) == (base_model.name, base_models.WHEEL_SHA256)

@@ -71,6 +71,21 @@ def test_a_template_that_renders_the_prompt_in_two_ways_is_refused() -> None:
         encode(sample(), tokenizer)
 
 
+def test_a_sample_that_the_template_changes_stops_no_other() -> None:
+    class Trimming(WordTokenizer):
+        def apply_chat_template(self, messages: list[dict[str, str]], **options: Any) -> str:
+            moody = "changed" if any(turn["content"] == "odd" for turn in messages) else ""
+            return moody + super().apply_chat_template(messages, **options)
+
+    tokenizer: Any = Trimming()
+    assert prepare([sample(), sample(answer="odd")], tokenizer, max_length=20).facts == {
+        "samples": 1,
+        "tokens": 9,
+        "too_long": 0,
+        "unlike_served": 1,
+    }
+
+
 def test_samples_that_do_not_fit_are_left_out_whole_and_counted() -> None:
     tokenizer: Any = WordTokenizer()
     prepared = prepare([sample(), sample(answer="word " * 100)], tokenizer, max_length=20)

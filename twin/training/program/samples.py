@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["IGNORED", "EncodedSample", "Message", "PreparedSamples", "Sample", "encode", "fitting", "prepare", "read"]
+__all__ = [
+    "IGNORED",
+    "EncodedSample",
+    "Message",
+    "PreparedSamples",
+    "Sample",
+    "UnlikeServed",
+    "encode",
+    "fitting",
+    "prepare",
+    "read",
+]
 
 IGNORED = -100
 """The label of tokens that do not count in the loss."""
@@ -53,12 +64,29 @@ class PreparedSamples(msgspec.Struct, frozen=True):
     samples: list[EncodedSample]
     too_long: int
     """Samples that do not fit one sequence whole; cutting them would teach to stop in mid-sentence or never."""
+    unlike_served: int = 0
+    """Samples whose prompt the chat template renders differently once their answer follows."""
 
     @property
     def facts(self) -> dict[str, int | float | str]:
         """Counts for progress and metadata."""
         tokens = sum(len(sample.input_ids) for sample in self.samples)
-        return {"samples": len(self.samples), "tokens": tokens, "too_long": self.too_long}
+        facts: dict[str, int | float | str] = {
+            "samples": len(self.samples),
+            "tokens": tokens,
+            "too_long": self.too_long,
+        }
+        return facts | ({"unlike_served": self.unlike_served} if self.unlike_served else {})
+
+
+class UnlikeServed(TrainingFailed):
+    """The chat template renders a sample's prompt differently once its answer follows."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The base model's chat template renders a prompt differently when an answer follows it, so the model would "
+            "be trained on another prompt than it is served. Use a base model whose template only appends."
+        )
 
 
 def read(channel: Path) -> list[Sample]:
@@ -71,28 +99,39 @@ def read(channel: Path) -> list[Sample]:
 
 
 def encode(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> EncodedSample:
-    """Tokens of the whole conversation; only the completion, up to and with its end-of-turn token, has labels.
+    """Tokens of the prompt, and of what follows it; only the latter, up to and with its end-of-turn token, has labels.
+
+    The two are tokenized apart, as in serving, where the prompt is all there is at first: an answer that begins with a
+    blank would else share a token with the prompt's last newline.
 
     Raises:
-        TrainingFailed: The chat template renders the prompt differently once an answer follows.
+        UnlikeServed: The chat template renders the prompt differently once this answer follows.
     """
-    prompt = _tokens(tokenizer, sample.prompt, generation_prompt=True)
-    whole = _tokens(tokenizer, [*sample.prompt, *sample.completion], generation_prompt=False)
-    if whole[: len(prompt)] != prompt:
-        raise TrainingFailed(
-            "The base model's chat template renders a prompt differently when an answer follows it, so the model would "
-            "be trained on another prompt than it is served. Use a base model whose template only appends."
-        )
-    end = _last(whole, tokenizer.eos_token_id)
-    whole = whole[: end + 1] if end is not None and end >= len(prompt) else whole
-    return EncodedSample(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])
+    prompt = _rendered(tokenizer, sample.prompt, generation_prompt=True)
+    whole = _rendered(tokenizer, [*sample.prompt, *sample.completion], generation_prompt=False)
+    if not whole.startswith(prompt):
+        raise UnlikeServed
+    shown, said = _tokens(tokenizer, prompt), _tokens(tokenizer, whole[len(prompt) :])
+    end = _last(said, tokenizer.eos_token_id)
+    said = said if end is None else said[: end + 1]
+    return EncodedSample([*shown, *said], [IGNORED] * len(shown) + said)
 
 
 def fitting(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreparedSamples:
-    """The samples of at most `max_length` tokens; there may be none."""
-    encoded = [encode(sample, tokenizer) for sample in samples]
-    kept = [sample for sample in encoded if len(sample.input_ids) <= max_length]
-    return PreparedSamples(kept, too_long=len(encoded) - len(kept))
+    """The samples of at most `max_length` tokens; there may be none. No sample stops the others: see the counts."""
+    kept: list[EncodedSample] = []
+    too_long = unlike_served = 0
+    for sample in samples:
+        try:
+            encoded = encode(sample, tokenizer)
+        except UnlikeServed:
+            unlike_served += 1
+            continue
+        if len(encoded.input_ids) <= max_length:
+            kept.append(encoded)
+        else:
+            too_long += 1
+    return PreparedSamples(kept, too_long=too_long, unlike_served=unlike_served)
 
 
 def prepare(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreparedSamples:
@@ -100,8 +139,11 @@ def prepare(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_l
 
     Raises:
         TrainingFailed: None fits.
+        UnlikeServed: Of none does the chat template render the prompt as it is served.
     """
     prepared = fitting(samples, tokenizer, max_length)
+    if not prepared.samples and prepared.unlike_served:
+        raise UnlikeServed
     if not prepared.samples:
         raise TrainingFailed(
             f"None of the {prepared.too_long} training samples fits {max_length} tokens. "
@@ -121,9 +163,12 @@ def _read_file(path: Path) -> Iterator[Sample]:
                 raise TrainingFailed(f"{path.name} line {number} is not a training sample: {error}.") from None
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, generation_prompt: bool) -> list[int]:
+def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, generation_prompt: bool) -> str:
     conversation: list[dict[str, Any]] = json.loads(msgspec.json.encode(messages))
-    text = tokenizer.apply_chat_template(conversation, add_generation_prompt=generation_prompt, tokenize=False)
+    return str(tokenizer.apply_chat_template(conversation, add_generation_prompt=generation_prompt, tokenize=False))
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
