@@ -10,6 +10,7 @@ from assets.training import registered_model
 from resources import ArtifactsResource, EndpointResource, RegistryResource
 from twin.serving import release
 from twin.settings import ModelSettings, read
+from twin.training import catalog
 
 __all__ = ["ASSETS", "CHECKS", "DeploymentConfig", "inference_endpoint"]
 
@@ -48,12 +49,17 @@ def inference_endpoint(
     if decision.version is None:
         return
     with stopwatch() as watch:
-        folder = artifacts.store.get_folder(decision.version.manifest["folder"])
-        status = endpoint.client.deploy(decision.version.version, folder)
+        folder, sha256 = catalog.pinned(artifacts.store, decision.version.version, decision.version.manifest)
+        status = endpoint.client.deploy(decision.version.version, folder, sha256)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(f"{name}-{decision.version.version}"),
         metadata=counted(
-            version=status.version, state=status.state, url=status.url, previous=status.previous, seconds=watch.seconds
+            version=status.version,
+            sha256=sha256,
+            state=status.state,
+            url=status.url,
+            previous=status.previous,
+            seconds=watch.seconds,
         ),
     )
 

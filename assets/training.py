@@ -17,6 +17,7 @@ from resources import (
     WarehouseResource,
 )
 from twin import datasets, training
+from twin.artifacts.model_folder import weights_sha256
 from twin.evaluation import assessment
 from twin.evaluation.gate import gate
 from twin.settings import ModelSettings, TrainingSettings, read
@@ -76,9 +77,10 @@ def fine_tuned_model(
     metrics = dict(model.manifest["metrics"])
     metrics["training_seconds"] = metrics.pop("seconds")
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(catalog.data_version(model)),
+        data_version=dg.DataVersion(weights_sha256(model.manifest)),
         metadata=counted(
             job=job.name,
+            folder=model.folder.name,
             reused=model.reused,
             base_model=job.base.name,
             dataset_version=dataset.version,
@@ -152,7 +154,7 @@ def registered_model(
     context: dg.AssetExecutionContext, artifacts: ArtifactsResource, registry: RegistryResource
 ) -> dg.MaterializeResult:
     """The evaluated model in the registry, where a person reviews it. Nothing here approves."""
-    manifest = catalog.registry_manifest(artifacts.store, assessment.latest(artifacts.store))
+    manifest = assessment.registry_manifest(artifacts.store, assessment.latest(artifacts.store))
     version = registry.client.register(read(ModelSettings).name, manifest)
     if version.review == "pending":
         context.log.info(f"version {version.version} awaits review: llm-twin models approve {version.version}")

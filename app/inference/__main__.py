@@ -15,6 +15,7 @@ import uvicorn
 
 from app.inference.model import find_model, load_engine
 from app.inference.server import create_app
+from twin.artifacts import model_folder
 from twin.errors import TwinError
 from twin.settings import EndpointSettings, read
 
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         settings = read(EndpointSettings)
+        if options.sha256:
+            model_folder.verify(options.model, options.sha256)
         files = find_model(options.model)
     except TwinError as error:
         log.critical("%s", error)
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", nargs="?", choices=["serve"], help="what SageMaker passes: listen on all addresses")
     parser.add_argument("--model", type=Path, default=SAGEMAKER_MODEL, help="a .gguf file or a model folder")
     parser.add_argument("--name", default=os.environ.get("MODEL_NAME"), help="what replies call the model")
+    parser.add_argument("--sha256", default=os.environ.get("MODEL_SHA256"), help="of the weights that may be served")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=SAGEMAKER_PORT)
     return parser

@@ -12,12 +12,14 @@ from llm_twin_dagster.stack import borrow
 from twin.deployment import Deployment
 from twin.home import Home
 from twin.settings import ModelSettings, read
+from twin.training.pruning import prunable
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Model versions and their review.", no_args_is_help=True)
 
 SERVICES = ["mongod", "console"]
+LOCK_SECONDS = 60
 Version = Annotated[str, typer.Argument(help="Such as 1.2.0.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; kept with the version.")]
 Reviewer = Annotated[str | None, typer.Option(help="Who reviews; default: your login name.")]
@@ -30,12 +32,14 @@ def list_(as_json: Json = False) -> None:
     home = Home.from_settings()
     name = read(ModelSettings).name
     with borrow(home, SERVICES, quiet_line if not as_json else lambda *_: None):
-        versions = Deployment(home).registry.versions(name)
+        deployment = Deployment(home)
+        versions = deployment.registry.versions(name)
+        weights = {v.version: deployment.artifacts.exists(v.manifest.get("folder", "")) for v in versions}
     if as_json:
         print_json(versions)
         return
     print_table(
-        ["version", "status", "review", "perplexity base", "tuned", "created"],
+        ["version", "status", "review", "perplexity base", "tuned", "weights", "created"],
         [
             [
                 v.version,
@@ -43,6 +47,7 @@ def list_(as_json: Json = False) -> None:
                 v.review,
                 _score(v.manifest, "perplexity_base"),
                 _score(v.manifest, "perplexity_tuned"),
+                "kept" if weights[v.version] else "pruned",
                 v.created_at.isoformat(timespec="seconds") if v.created_at else "",
             ]
             for v in versions
@@ -75,6 +80,34 @@ def reject(version: Version, comment: Comment = "", reviewer: Reviewer = None) -
     """Reject a version; it is never deployed."""
     _decide("reject", version, comment, reviewer)
     out.print(f"Rejected {version}.")
+
+
+@app.command()
+@explained
+def prune(
+    keep: Annotated[int, typer.Option(min=0, help="How many of the newest versions keep their weights.")] = 3,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove weights that nothing needs any more. Every version stays in the registry, with its manifest.
+
+    What is served, what a rollback would serve, what is approved or awaits review, and the newest model always stay.
+    """
+    home = Home.from_settings()
+    with borrow(home, SERVICES, quiet_line):
+        deployment = Deployment(home)
+        with deployment.warehouse.publish_lock("llm-twin models prune", wait_seconds=LOCK_SECONDS):
+            served, versions = deployment.endpoint.status(), deployment.registry.versions(read(ModelSettings).name)
+            models = prunable(deployment.artifacts, versions, {served.version, served.previous}, keep=keep)
+            print_table(
+                ["version", "MB", "folder"],
+                [[", ".join(m.versions) or "unregistered", f"{m.bytes / 1e6:.0f}", m.folder] for m in models],
+                empty="All weights that are stored are needed.",
+            )
+            if not models or not (yes or typer.confirm("Remove these weights for good?")):
+                return
+            for model in models:
+                deployment.artifacts.delete_folder(model.folder)
+    out.print(f"Removed {sum(m.bytes for m in models) / 1e6:.0f} MB. The manifests stay: `llm-twin models list`.")
 
 
 def _decide(decision: str, version: str, comment: str, reviewer: str | None) -> None:

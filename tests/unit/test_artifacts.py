@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -249,3 +250,53 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 def test_mappings_survive_the_way_through_parquet(counts: dict[str, int]) -> None:
     rows = [Counted(counts=counts), Counted(counts={"c": 3}, maybe=counts)]
     assert from_table(to_table(rows, Counted), Counted) == rows
+
+
+def remote_with_a_model(tmp_path: Path) -> ArtifactStore:
+    store, model = ArtifactStore(f"memory://{tmp_path.name}", cache=tmp_path / "cache"), tmp_path / "model"
+    model.mkdir()
+    (model / "weights.bin").write_bytes(b"0123456789" * 100_000)
+    store.put_folder("m", model)
+    return store
+
+
+def test_a_cached_file_that_is_damaged_is_fetched_again(tmp_path: Path) -> None:
+    store = remote_with_a_model(tmp_path)
+    weights = store.get_folder("m") / "weights.bin"
+    weights.write_bytes(b"012")
+    assert store.get_folder("m") / "weights.bin" == weights
+    assert weights.read_bytes() == b"0123456789" * 100_000
+
+
+def test_a_stored_file_that_is_damaged_is_named_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    store = remote_with_a_model(tmp_path)
+    store.write("folders/m/weights.bin", b"012")
+    with pytest.raises(ArtifactError, match=r"folders/m/weights\.bin is not what was stored"):
+        store.get_folder("m")
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_several_who_fetch_a_folder_at_once_all_get_it_whole(tmp_path: Path) -> None:
+    store = remote_with_a_model(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: store.get_folder("m"), range(16)))
+    assert {(folder / "weights.bin").read_bytes() for folder in folders} == {b"0123456789" * 100_000}
+    assert [path.name for path in folders[0].iterdir()] == ["weights.bin"]
+
+
+@pytest.mark.parametrize("url", ["{tmp}/store", "memory://{name}"])
+def test_a_folder_that_is_stored_again_has_no_file_of_before(tmp_path: Path, url: str) -> None:
+    store = ArtifactStore(url.format(tmp=tmp_path, name=tmp_path.name), cache=tmp_path / "cache")
+    model = tmp_path / "model"
+    (model / "part").mkdir(parents=True)
+    for name in ("a.bin", "part/b.bin"):
+        (model / name).write_bytes(b"1")
+    store.put_folder("m", model)
+    (model / "part" / "b.bin").unlink()
+    store.put_folder("m", model)
+    found = store.get_folder("m")
+    assert sorted(path.name for path in found.rglob("*.bin")) == ["a.bin"]
+    assert store.names("folders/m/part") == []
+    store.delete_folder("m")
+    assert not store.exists("m")
+    assert not found.exists()

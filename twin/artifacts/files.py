@@ -52,6 +52,16 @@ class Files:
         except FileNotFoundError:
             return []
 
+    def size(self, folder: str) -> int:
+        """The bytes of all files under a folder of the store."""
+        fs, base = self._file_system()
+        return fs.du(f"{base}/{folder}")
+
+    def _files_under(self, folder: str) -> set[str]:
+        """The path, from there, of every file under a folder of the store."""
+        fs, base = self._file_system()
+        return {found.removeprefix(f"{base}/{folder}").lstrip("/") for found in fs.find(f"{base}/{folder}")}
+
     def _file_system(self) -> tuple[AbstractFileSystem, str]:
         from fsspec.core import url_to_fs
 

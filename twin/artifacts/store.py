@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from twin import disk
 from twin.artifacts.dataset import Dataset
 from twin.artifacts.files import Files
+from twin.artifacts.model_folder import FOLDER_MANIFEST, file_sha256
 from twin.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -23,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactStore", "FolderManifest"]
 
+REMEDY = "`llm-twin materialize train` makes it again."
 R = TypeVar("R", bound=msgspec.Struct)
-FOLDER_MANIFEST = "manifest.sha256.json"
 
 
 class FolderManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +63,11 @@ class ArtifactStore(Files):
         return self.read(f"folders/{name}/{FOLDER_MANIFEST}") is not None
 
     def put_folder(self, name: str, folder: Path) -> FolderManifest:
-        """Stores a folder; its manifest goes last, so a folder without one is not there yet.
+        """Stores a folder in the place of what has its name; its manifest goes last: without one it is not there yet.
 
         Storing the same content again writes nothing.
         """
-        manifest = FolderManifest(files={path: _sha256(folder / path) for path in _files_of(folder)})
+        manifest = FolderManifest(files={path: file_sha256(folder / path) for path in _files_of(folder)})
         stored = self.read(f"folders/{name}/{FOLDER_MANIFEST}")
         if stored is not None and msgspec.json.decode(stored, type=FolderManifest) == manifest:
             return manifest
@@ -71,6 +75,9 @@ class ArtifactStore(Files):
         for path in manifest.files:
             self._put_file(folder / path, f"folders/{name}/{path}")
         self.write(f"folders/{name}/{FOLDER_MANIFEST}", msgspec.json.encode(manifest))
+        for path in self._files_under(f"folders/{name}") - manifest.files.keys() - {FOLDER_MANIFEST}:
+            if not PurePath(path).name.startswith("."):
+                self.remove(f"folders/{name}/{path}")  # of what had the name before
         return manifest
 
     def get_folder(self, name: str) -> Path:
@@ -83,12 +90,12 @@ class ArtifactStore(Files):
         if stored is None:
             raise ArtifactError(f"There is no folder {name!r} in {self.url}. Materialize the asset that makes it.")
         manifest = msgspec.json.decode(stored, type=FolderManifest)
-        local = self._local_path(f"folders/{name}") or self._download(name, manifest)
+        local = self._local_path(f"folders/{name}")
+        if local is None:
+            return self._download(name, manifest)
         for path, digest in manifest.files.items():
-            if not (local / path).is_file() or _sha256(local / path) != digest:
-                raise ArtifactError(
-                    f"{local / path} is missing or not what was stored. Delete the folder and make it again."
-                )
+            if not _is_file(local / path, digest):
+                raise ArtifactError(f"{local / path} is missing or not what was stored. {REMEDY}")
         return local
 
     def delete_folder(self, name: str) -> None:
@@ -97,20 +104,30 @@ class ArtifactStore(Files):
         manifest = f"{base}/folders/{name}/{FOLDER_MANIFEST}"
         if fs.exists(manifest):
             fs.rm(manifest)
+        if fs.exists(f"{base}/folders/{name}"):
             fs.rm(f"{base}/folders/{name}", recursive=True)
+        if self._cache is not None:
+            shutil.rmtree(self._cache / name, ignore_errors=True)
 
     def _download(self, name: str, manifest: FolderManifest) -> Path:
+        """Fetches what the cache does not have whole; several processes may do so at once."""
         if self._cache is None:
             raise ArtifactError(f"{self.url} is remote and no cache folder is set to download {name!r} to.")
         fs, base = self._file_system()
         target = self._cache / name / manifest.version[:16]
-        for path in manifest.files:
-            if not (target / path).exists():
-                (target / path).parent.mkdir(parents=True, exist_ok=True)
-                staging = target / f"{path}.part"
+        for path, digest in manifest.files.items():
+            if _is_file(target / path, digest):
+                continue
+            with disk.staged_file(target / path) as (staging, _):
                 fs.get_file(f"{base}/folders/{name}/{path}", str(staging))
+                if not _is_file(staging, digest):
+                    raise ArtifactError(f"{self.url}/folders/{name}/{path} is not what was stored. {REMEDY}")
                 staging.replace(target / path)
         return target
+
+
+def _is_file(path: Path, digest: str) -> bool:
+    return path.is_file() and file_sha256(path) == digest
 
 
 def _files_of(folder: Path) -> list[str]:
@@ -119,8 +136,3 @@ def _files_of(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and path.name != FOLDER_MANIFEST and not path.name.startswith(".")
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from twin import datasets
+from twin.artifacts.model_folder import weights_sha256
 from twin.errors import ArtifactError
 from twin.evaluation import model as model_evaluation
 from twin.records import content_hash
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from twin.training.base_model import BaseModel
     from twin.training.progress import Progress
 
-__all__ = ["VERSION", "Assessment", "assess", "latest"]
+__all__ = ["VERSION", "Assessment", "assess", "latest", "registry_manifest"]
 
 VERSION = "1"
 """Raise it when the same model would be scored differently."""
@@ -41,7 +42,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     """Equal for equal model, held-out samples and method."""
     model: str
-    """The training job's name."""
+    """The address of the tuned model (`twin.training.catalog`)."""
     dataset_version: str
     scores: model_evaluation.ModelScores
 
@@ -61,11 +62,9 @@ def assess(
         SettingsError: Nothing is held out.
         ModelUnavailable, PlatformError: A model could not be run.
     """
-    tuned, dataset = catalog.current(store), datasets.current(store)
-    name = (store.read(catalog.CURRENT) or b"").decode()
-    key = content_hash(VERSION, name, catalog.data_version(tuned), dataset.version, str(settings.evaluation_samples))[
-        :32
-    ]
+    address, dataset = catalog.current_address(store), datasets.current(store)
+    tuned = catalog.stored(store, address)
+    key = content_hash(VERSION, address, dataset.version, str(settings.evaluation_samples))[:32]
     kept = store.read(f"evaluations/{key}.json")
     if kept is not None:
         store.write(LATEST, kept)
@@ -88,7 +87,7 @@ def assess(
             work=work,
             on_progress=on_progress,
         )
-    result = Assessment(key=key, model=name, dataset_version=dataset.version, scores=scores)
+    result = Assessment(key=key, model=address, dataset_version=dataset.version, scores=scores)
     encoded = msgspec.json.encode(result)
     store.write(f"evaluations/{key}.json", encoded)
     store.write(LATEST, encoded)
@@ -105,3 +104,20 @@ def latest(store: ArtifactStore) -> Assessment:
     if kept is None:
         raise ArtifactError("No model was evaluated yet. Materialize model_evaluation: `llm-twin materialize train`.")
     return msgspec.json.decode(kept, type=Assessment)
+
+
+def registry_manifest(store: ArtifactStore, assessment: Assessment) -> dict[str, Any]:
+    """What the registry keeps of a model: small, and enough to find, verify, judge and repeat it."""
+    model, folder = catalog.stored(store, assessment.model), catalog.folder_of(assessment.model)
+    return {
+        "uri": f"{store.url}/folders/{folder}",
+        "folder": folder,
+        "job": model.job,
+        "sha256": weights_sha256(model.manifest),
+        **{
+            name: model.manifest[name]
+            for name in ("base_model", "base_sha256", "dataset_version", "code_version", "hyperparameters")
+        },
+        "scores": assessment.scores.as_metadata(),
+        "examples": msgspec.to_builtins(assessment.scores.examples),
+    }

@@ -36,8 +36,10 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint(Protocol):
     """Where the approved model is served."""
 
-    def deploy(self, version: str, folder: Path, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
+    def deploy(self, version: str, folder: Path, sha256: str, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
         """Serves the model in `folder` as `version`; returns once it answers. Deploying what is served changes nothing.
+
+        At this and every later start, the files must be those whose `weights_sha256` is `sha256`.
 
         Raises:
             ModelUnavailable: It did not come up within `timeout` seconds, says why; what was served before still is.

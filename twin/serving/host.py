@@ -35,6 +35,11 @@ DRAIN_SECONDS = 60.0
 LINGER_SECONDS = 1.0
 """How long it stays for those who had read its address just before."""
 
+UNPINNED = (
+    "Version {version} was deployed by an earlier version of the twin, which did not pin its weights. The approved "
+    "version is deployed again by itself, or with `llm-twin materialize deploy`."
+)
+
 
 @dataclass
 class Replica:
@@ -98,7 +103,9 @@ class Host:
         request = self._files.request()
         if request is not None and request.id == left.answered:
             self._request = request  # it is settled; serve what it led to, which after a failure is the version before
-        if left.config is not None:
+        if left.config is not None and not left.config.sha256:
+            left = HostStatus(state="Failed", message=UNPINNED.format(version=left.config.version))
+        elif left.config is not None:
             message = f"Version {left.config.version} starts with the host."
             left = msgspec.structs.replace(left, state="Creating", url=None, pid=None, message=message)
         self._say(left)
@@ -123,7 +130,9 @@ class Host:
     def _start(self, config: EndpointConfig) -> None:
         """Starts a candidate for `config`. Until it answers, whatever answers now goes on."""
         name = f"{self._settings.name}@{config.version}"
-        child, url = start_model(Path(config.folder), settings=self._settings, name=name, on_line=self._log)
+        child, url = start_model(
+            Path(config.folder), settings=self._settings, name=name, sha256=config.sha256, on_line=self._log
+        )
         self._candidate = Replica(config, child, url, self._clock())
         if self._serving is not None:
             message = f"Version {config.version} is starting; version {self._serving.config.version} answers."

