@@ -123,9 +123,8 @@ def _dagster(context: _Context) -> Running:
     settings = read(StackSettings)
     prepare_dagster_home(context.home)
     port = free_port(context.port or settings.dagster_port, settings.host)
-    child = context.child(
-        "dagster", "dagster_webserver", "-h", settings.host, "-p", str(port), "-w", str(PROJECT / "workspace.yaml")
-    )
+    address = ["-h", settings.host, "-p", str(port)]
+    child = context.child("dagster", "llm_twin_dagster.webserver", *address, "-w", str(PROJECT / "workspace.yaml"))
     return _http(child, settings.host, port, "/server_info")
 
 

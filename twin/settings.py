@@ -73,6 +73,11 @@ class StackSettings(_Settings):
     """The console: traces, experiments, models, review."""
     dagster_port: int = Field(3000, validation_alias="DAGSTER_PORT", ge=0, le=65535)
     """The Dagster UI."""
+    allowed_hosts: str = Field("", validation_alias="TWIN_ALLOWED_HOSTS")
+    """Names, separated by commas, under which these are reached beside this machine's own (`twin.example.com`,
+    `*.example.com`). A request to another host is refused; `*` takes any, for behind a proxy that checks itself."""
+    keep_alive_seconds: int = Field(75, validation_alias="TWIN_KEEP_ALIVE_SECONDS", ge=1)
+    """How long an idle connection stays open: longer than a proxy in front keeps its own, which is 60 s for nginx."""
 
 
 class MongoSettings(_Settings):

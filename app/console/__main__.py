@@ -9,6 +9,7 @@ import sys
 import uvicorn
 
 from app.console.server import create_app
+from app.http.server import uvicorn_config
 from twin.errors import SettingsError
 from twin.settings import MongoSettings, ReviewSettings, read
 
@@ -35,13 +36,7 @@ def main() -> int:
         review.token.get_secret_value() if review.token else None,
         timeout_seconds=mongo.timeout_seconds,
     )
-    uvicorn.run(
-        app,
-        host=options.host,
-        port=options.port,
-        log_level="warning",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS)).run()
     return 0
 
 

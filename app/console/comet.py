@@ -19,8 +19,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
-from app.console.requests import Database, read_json
+from app.console.dependencies import Database
 from app.console.store.comet import MAX_ASSET_BYTES, ExperimentStore
+from app.http.bodies import read_json
 from app.http.problems import Fault, exception_handlers
 from twin.deployment.addresses import COMET_PATH
 from twin.errors import InputError

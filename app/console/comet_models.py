@@ -13,9 +13,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from app.console.comet import ERRORS, REST, Body, millis, needs_api_key
-from app.console.requests import Database, read_json
+from app.console.dependencies import Database
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import STATUSES, ModelStore
+from app.http.bodies import read_json
 from twin.errors import InputError
 
 __all__ = ["route_handlers"]

@@ -10,7 +10,7 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from app.console.requests import Database, read_json
+from app.console.dependencies import Database
 from app.console.store import opik_search
 from app.console.store.opik import TraceStore
 from app.console.store.opik_records import (
@@ -26,6 +26,7 @@ from app.console.store.opik_records import (
     project_id,
 )
 from app.console.store.opik_views import total_usage
+from app.http.bodies import read_json
 from twin.deployment.addresses import OPIK_PATH
 from twin.errors import UnknownName
 

@@ -14,8 +14,8 @@ from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
 from app.console.charts import HEIGHT, WIDTH, curve
+from app.console.dependencies import Database, ReviewerToken
 from app.console.layout import page
-from app.console.requests import Database, ReviewerToken
 from app.console.review import reviewer_of
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore

@@ -10,7 +10,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
 from app.console import layout
-from app.console.requests import Database
+from app.console.dependencies import Database
 from app.console.store import opik_search
 from app.console.store.opik import TraceStore
 from app.console.store.opik_records import Span, Trace

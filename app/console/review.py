@@ -22,9 +22,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 from litestar.types import ControllerRouterHandler
 
+from app.console.dependencies import Database, ReviewerToken
 from app.console.layout import page
-from app.console.requests import Database, ReviewerToken, read_json
 from app.console.store.comet_models import Decision, ModelStore
+from app.http.bodies import read_json
 from twin.errors import InputError, NotAuthorized
 
 __all__ = ["reviewer_of", "route_handlers"]

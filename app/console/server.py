@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.static_files import create_static_files_router
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, PyMongoError
@@ -20,6 +19,7 @@ from app.console.store.comet_models import ModelStore
 from app.console.store.opik import TraceStore
 from app.http.problems import Fault, exception_handlers, fault_of
 from app.http.security import security_headers
+from app.http.static import static_files
 from twin.errors import WarehouseUnavailable
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ ROUTE_HANDLERS: list[ControllerRouterHandler] = [
 PREPARATIONS = (TraceStore.prepare, ExperimentStore.prepare, ModelStore.prepare)
 """Called with the database once it answers, to make indexes; idempotent."""
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
-"""The default; a handler that takes files sets its own."""
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""Unpacked. The default; a handler that takes files sets its own."""
 
 MACHINE_PATHS = ("/opik/", "/comet/", "/clientlib/", "/api/", "/health/")
 """Under these, errors are JSON; elsewhere they are pages."""
@@ -79,7 +79,7 @@ def create_app(
             live,
             ready,
             *ROUTE_HANDLERS,
-            create_static_files_router(path="/static", directories=[layout.STATIC]),
+            static_files(layout.STATIC),
         ],
         lifespan=[connected],
         dependencies={

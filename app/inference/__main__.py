@@ -13,10 +13,12 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
+from app.http.server import uvicorn_config
 from app.inference.model import find_model, load_engine
 from app.inference.server import create_app
 from twin.artifacts import model_folder
 from twin.errors import TwinError
+from twin.http_servers import Hosts
 from twin.settings import EndpointSettings, read
 
 __all__ = ["main"]
@@ -52,16 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     if options.name:
         files = msgspec.structs.replace(files, name=options.name)
     app = create_app(files, lambda: load_engine(files, settings), settings, on_load_failure)
-    config = uvicorn.Config(
-        app,
-        host=options.host,
-        port=options.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    server = uvicorn.Server(config)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # In its container the platform asks under names of its own, and no browser is near.
+    hosts = Hosts(options.host, ["*"]) if options.command == "serve" else None
+    server = uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=DRAIN_SECONDS, hosts=hosts))
     # uvicorn handles SIGTERM while it runs, and when it has shut down passes it on to the handler from before.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     log.info("serving model=%s format=%s on http://%s:%d", files.name, files.format, options.host, options.port)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from twin.decoding import NOT_JSON
 from twin.errors import InputError
 
 __all__ = ["ChatMessage", "ChatRequest", "FinishReason", "Piece", "Reply", "Usage", "parse_request"]
@@ -76,7 +77,7 @@ def parse_request(body: bytes) -> ChatRequest:
     """
     try:
         return msgspec.json.decode(body, type=ChatRequest)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise InputError(f"The request does not fit the chat-completions schema: {error}") from error
 
 

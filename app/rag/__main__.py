@@ -8,6 +8,7 @@ import sys
 
 import uvicorn
 
+from app.http.server import uvicorn_config
 from app.rag.server import create_app
 from app.rag.services import of_deployment
 from twin.deployment import Deployment
@@ -30,13 +31,8 @@ def main() -> int:
     arguments.add_argument("--host", default="127.0.0.1")
     arguments.add_argument("--port", type=int, default=DEFAULT_PORT)
     options = arguments.parse_args()
-    uvicorn.run(
-        create_app(services),
-        host=options.host,
-        port=options.port,
-        log_level="warning",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    app = create_app(services)
+    uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS)).run()
     return 0
 
 

@@ -11,10 +11,11 @@ from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.static_files import create_static_files_router
 
+from app.http.bodies import JsonRequest
 from app.http.problems import exception_handlers
 from app.http.security import security_headers
+from app.http.static import static_files
 from app.rag import health, openai, page, routes
 from app.rag.metrics import Metrics, RequestMetrics
 from app.rag.problems import answer_fault
@@ -55,7 +56,7 @@ def create_app(services: Services) -> Litestar:
             *openai.ROUTES,
             *health.ROUTES,
             *page.ROUTES,
-            create_static_files_router(path="/static", directories=[Path(__file__).parent / "static"]),
+            static_files(Path(__file__).parent / "static"),
         ],
         lifespan=[lifespan],
         dependencies={
@@ -67,6 +68,7 @@ def create_app(services: Services) -> Litestar:
         middleware=[RequestMetrics(metrics)],
         exception_handlers=exception_handlers(answer_fault),
         before_send=[security_headers(scripts=True)],
+        request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="LLM Twin",

@@ -192,6 +192,32 @@ def test_no_bytes_make_the_server_fail(url: str, body: bytes) -> None:
     assert response.status_code == 200 or response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/search", "/rag", "/rag/stream", "/v1/chat/completions"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"query": "\xff", "messages": [{"role": "user", "content": "\xff"}]}',
+        b'{"query": "\xed\xa0\x80"}',
+        b"\xff\xfe{\x00}\x00",
+        *(b'{"query": ' + b"[" * depth + b"]" * depth + b"}" for depth in (100, 1_000, 20_000)),
+        *(b'{"messages": ' + b'[{"content":' * depth for depth in (100, 1_000, 3_000)),
+        *(
+            b'{"query": "a", "messages": [{"role": "user"}], "more": ' + b"[" * depth + b"]" * depth + b"}"
+            for depth in (900, 1_000, 20_000)
+        ),
+    ],
+)
+def test_bytes_that_are_no_json_are_the_clients_mistake_on_every_route(url: str, path: str, body: bytes) -> None:
+    response = httpx.post(url + path, content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/static/%00", "/static/" + "a" * 5_000, "/static/..%2f..%2fserver.py", "/%00"])
+def test_no_path_makes_the_server_fail(url: str, path: str) -> None:
+    assert httpx.get(url + path).status_code == 404
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=300))
 def test_any_text_is_answered_or_refused_as_empty(url: str, query: str) -> None:

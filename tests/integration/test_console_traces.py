@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from app.console.requests import MAX_UNZIPPED_BYTES
 from app.console.server import MAX_BODY_BYTES, create_app
+from app.http.bodies import Unpacked
 from twin.deployment.addresses import OPIK_PATH
 from twin.processes import Child, answers, free_port, wait_until
 
@@ -30,7 +30,7 @@ HTML = {"accept": "text/html"}
 
 @pytest.fixture
 def console(mongo_uri: str, mongo_database: str) -> Iterator[TestClient]:
-    with TestClient(create_app(mongo_uri, mongo_database), raise_server_exceptions=False) as client:
+    with TestClient(Unpacked(create_app(mongo_uri, mongo_database)), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -191,7 +191,7 @@ def test_gzipped_bodies_are_read(console: TestClient) -> None:
     [
         (b"no gzip at all", 400),
         (gzip.compress(b'{"traces": []}')[:-9], 400),
-        (gzip.compress(b" " * (MAX_UNZIPPED_BYTES + 1)), 413),
+        (gzip.compress(b" " * (MAX_BODY_BYTES + 1)), 413),
     ],
     ids=["not gzip", "cut off", "unpacks to too much"],
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from twin.decoding import NOT_JSON
 from twin.errors import TwinError
 from twin.records import slug
 
@@ -156,7 +157,7 @@ def _wish(answer: str, authors: Sequence[str]) -> Wish:
         return Wish()
     try:
         said: dict[str, Any] = msgspec.json.decode(found.group(), type=dict[str, Any])
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return Wish()
     name = said.get("author")
     author = next((known for known in authors if isinstance(name, str) and slug(known) == slug(name)), None)

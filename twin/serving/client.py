@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 
+from twin.decoding import NOT_JSON
 from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
 from twin.serving.sse import EventParser
-from twin.serving.wire import Completion, Delta, Message, Usage, WireReply, error_message
+from twin.serving.wire import Completion, Delta, Message, Usage, WireReply, error_message, names_model
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -21,6 +22,8 @@ __all__ = ["ChatClient", "Completion", "Delta", "Message", "Usage"]
 
 CONNECT_SECONDS = 5.0
 DONE = "[DONE]"
+ABOUT_THE_QUESTION = (400, 413, 422)
+"""Statuses with which a server refuses what is asked, and not how it is asked."""
 
 
 class ChatClient:
@@ -30,9 +33,10 @@ class ChatClient:
     (`https://host/v1`, asked at `/chat/completions`). `timeout` is the longest wait, in seconds, for the next bytes.
 
     Raises, from every method that generates:
-        InputError: The server refused the request as wrong (4xx); carries its message.
+        InputError: The server refused what was asked as wrong (400, 413, 422); carries its message.
         Overloaded: The server's queue is full; try again later.
-        ModelUnavailable: No answer: not reachable, timed out, failed (5xx), or it refused the key.
+        ModelUnavailable: No answer: not reachable, timed out, failed, or it is asked wrongly: another key, address or
+            model's name is a thing of whoever set them, not of the one who asks.
         GenerationInterrupted: The answer broke off in the middle.
     """
 
@@ -98,7 +102,7 @@ class ChatClient:
         started = False
         try:
             async with self._async_client().stream("POST", self._url, json=body) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
                     raise self._refusal(response)
                 async with contextlib.aclosing(self._deltas(response)) as deltas:
@@ -160,7 +164,7 @@ class ChatClient:
         A stream that ends without a finish reason was cut off, whether or not the connection was closed politely.
         """
         parser = EventParser()
-        finish_reason, usage, model = None, None, self.model
+        finish_reason, usage, model, reply = None, None, self.model, None
         async for chunk in response.aiter_bytes():
             for data in parser.feed(chunk):
                 if data == DONE:
@@ -171,6 +175,8 @@ class ChatClient:
                 for choice in reply.choices:
                     if choice.delta.content:
                         yield Delta(text=choice.delta.content)
+        if reply is None:
+            raise self._no_chat_server(f"no event of {response.headers.get('content-type')}")
         if finish_reason is None:
             raise self._interrupted("the stream ended without a finish reason")
         yield Delta(finish_reason=finish_reason, usage=usage, model=model)
@@ -178,22 +184,20 @@ class ChatClient:
     def _decoded(self, data: str) -> WireReply:
         try:
             reply = msgspec.json.decode(data, type=WireReply)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise self._interrupted(f"{error}: {data[:200]}") from error
         if reply.error is not None:
             raise self._interrupted(f"the server said: {reply.error}")
         return reply
 
     def _completion(self, response: httpx.Response) -> Completion:
-        if response.is_error:
+        if not response.is_success:
             raise self._refusal(response)
         try:
             reply = msgspec.json.decode(response.content, type=WireReply)
             choice = reply.choices[0]
-        except (msgspec.DecodeError, IndexError) as error:
-            raise ModelUnavailable(
-                f"{self._url} does not answer as a chat-completions server. Check the URL.", detail=response.text[:500]
-            ) from error
+        except (*NOT_JSON, IndexError) as error:
+            raise self._no_chat_server(response.text[:500]) from error
         usage = reply.usage or Usage()
         return Completion(
             text=choice.message.content or "",
@@ -212,9 +216,20 @@ class ChatClient:
             return Overloaded(f"The model at {self.base_url} is busy. Try again {when}.", detail=said)
         if status in (401, 403):
             return ModelUnavailable(f"The model at {self.base_url} refused our key. Set its API key.", detail=said)
-        if status < 500:
+        if status in ABOUT_THE_QUESTION and not names_model(response.content):
             return InputError(f"The model refused the request: {said}")
+        if status < 500:
+            what = f"no model {self.model!r}" if self.model else "no such address"
+            return ModelUnavailable(
+                f"The server at {self.base_url} knows {what} (status {status}). Set its URL and the model's name.",
+                detail=said,
+            )
         return ModelUnavailable(f"The model at {self.base_url} failed with status {status}: {said}")
+
+    def _no_chat_server(self, detail: str) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"{self._url} does not answer as a chat-completions server. Set its URL.", detail=detail
+        )
 
     @contextlib.contextmanager
     def _as_our_errors(self) -> Generator[None]:

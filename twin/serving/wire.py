@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Completion", "Delta", "Message", "Usage", "WireReply", "error_message"]
+__all__ = ["Completion", "Delta", "Message", "Usage", "WireReply", "error_message", "names_model"]
 
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`."""
@@ -65,10 +65,19 @@ class WireReply(msgspec.Struct):
 
 def error_message(content: bytes) -> str:
     """The server's own words about an error: OpenAI's `{"error": {"message": ...}}`, or the text of the body."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         body = json.loads(content)
         error = body.get("error", body) if isinstance(body, dict) else body
         if isinstance(error, dict):
             return str(error.get("message") or error.get("detail") or error)
         return str(error)
     return content.decode("utf-8", "replace")[:500]
+
+
+def names_model(content: bytes) -> bool:
+    """Whether an error is about the model's name, which some servers refuse with 400: OpenAI's `model_not_found`."""
+    with contextlib.suppress(ValueError, RecursionError):
+        body = json.loads(content)
+        error = body.get("error") if isinstance(body, dict) else None
+        return isinstance(error, dict) and (error.get("code") == "model_not_found" or error.get("param") == "model")
+    return False

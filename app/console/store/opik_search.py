@@ -28,8 +28,8 @@ TEXT_OPERATORS: dict[str, Callable[[str], Any]] = {
     "!=": lambda value: {"$ne": value},
     "contains": lambda value: containing(value),
     "not_contains": lambda value: {"$not": containing(value)},
-    "starts_with": lambda value: {"$regex": f"^{re.escape(value)}", "$options": "i"},
-    "ends_with": lambda value: {"$regex": f"{re.escape(value)}$", "$options": "i"},
+    "starts_with": lambda value: {"$regex": f"^{escaped(value)}", "$options": "i"},
+    "ends_with": lambda value: {"$regex": f"{escaped(value)}$", "$options": "i"},
 }
 CONTENT_OPERATORS = {name: TEXT_OPERATORS[name] for name in ("contains", "not_contains")}
 TIME_OPERATORS = {"=": "$eq", ">": "$gt", "<": "$lt", ">=": "$gte", "<=": "$lte"}
@@ -100,7 +100,12 @@ def condition(item: Filter) -> dict[str, Any]:
 
 def containing(text: str) -> dict[str, str]:
     """Matches text that contains `text`, whatever its case."""
-    return {"$regex": re.escape(text), "$options": "i"}
+    return {"$regex": escaped(text), "$options": "i"}
+
+
+def escaped(text: str) -> str:
+    """A regular expression that matches `text`. MongoDB takes none that holds a NUL as it is."""
+    return re.escape(text).replace("\0", r"\x00")
 
 
 def moment(value: str) -> datetime:

@@ -150,7 +150,10 @@ def test_an_openai_compatible_server_is_asked_at_its_own_path_with_key_and_model
     ("status", "headers", "error", "says"),
     [
         (400, {}, InputError, "too long"),
-        (404, {}, InputError, "too long"),
+        (422, {}, InputError, "too long"),
+        (404, {}, ModelUnavailable, "Set its URL"),
+        (405, {}, ModelUnavailable, "Set its URL"),
+        (301, {"Location": "/elsewhere"}, ModelUnavailable, "Set its URL"),
         (401, {}, ModelUnavailable, "API key"),
         (429, {"Retry-After": "2"}, Overloaded, "in 2 s"),
         (429, {}, Overloaded, "later"),
@@ -189,10 +192,25 @@ def test_a_server_that_says_nothing_in_time_is_unavailable(
     script.hangs.set()
 
 
-def test_a_reply_of_another_kind_is_unavailable(url: str, script: Script) -> None:
-    script.parts = [b"<html>hello</html>"]
-    with pytest.raises(ModelUnavailable, match="Check the URL"):
-        completed(ChatClient(url))
+@pytest.mark.parametrize("ask", WAYS)
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b'{"choices": "\xff"}', b'{"choices": ' + b"[" * 100_000])
+def test_a_reply_of_another_kind_is_unavailable(
+    url: str, script: Script, ask: Callable[[ChatClient], object], body: bytes
+) -> None:
+    script.parts = [body]
+    with pytest.raises(ModelUnavailable, match="Set its URL"):
+        ask(ChatClient(url))
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("ask", WAYS)
+def test_a_wrong_model_name_is_not_the_readers_mistake(
+    url: str, script: Script, ask: Callable[[ChatClient], object], status: int
+) -> None:
+    script.reply({"error": {"message": "The model `big` does not exist.", "code": "model_not_found"}}, status)
+    with pytest.raises(ModelUnavailable, match="no model 'big'") as raised:
+        ask(ChatClient(url, model="big"))
+    assert raised.value.detail == "The model `big` does not exist."
 
 
 @pytest.mark.parametrize(

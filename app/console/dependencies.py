@@ -1,0 +1,17 @@
+"""What the console's handlers are given."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from pymongo.asynchronous.database import AsyncDatabase
+
+__all__ = ["Database", "ReviewerToken"]
+
+Database: TypeAlias = NamedDependency[SkipValidation[AsyncDatabase[dict[str, Any]]]]
+"""Annotate a handler's `database` parameter with this."""
+
+ReviewerToken: TypeAlias = NamedDependency[str | None]
+"""Annotate a handler's `reviewer_token` parameter with this."""
