@@ -6,7 +6,7 @@ from itertools import islice
 import dagster as dg
 import msgspec
 
-from assets.describe import OWNER, collecting, counted, publishing, stopwatch, table
+from assets.describe import NOTHING_NEW, OWNER, collecting, counted, publishing, stopwatch, table
 from resources import CacheResource, WarehouseResource
 from twin import cleaning
 from twin.cleaning import refresh
@@ -64,6 +64,8 @@ def raw_documents(
             tell=context.log.info,
         )
     _tell(context, report)
+    if not any(report.counts[name] for name in ("added", "changed", "removed")):
+        context.instance.add_run_tags(context.run_id, NOTHING_NEW)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.documents.data_version()),
         metadata={

@@ -10,11 +10,13 @@ import dagster as dg
 if TYPE_CHECKING:
     from twin.warehouse import Lease, Warehouse
 
-__all__ = ["OWNER", "Stopwatch", "collecting", "counted", "publishing", "stopwatch", "table"]
+__all__ = ["NOTHING_NEW", "OWNER", "Stopwatch", "collecting", "counted", "publishing", "stopwatch", "table"]
 
 OWNER = "team:llm-twin"
 LOCK_WAIT_SECONDS = 120.0
 """How long a run waits for another that is publishing, before it fails and says which one."""
+NOTHING_NEW = {"llm_twin/found": "nothing new"}
+"""The tag of a run that found every source as it was; of such runs only the last is kept."""
 PREVIEW_ROWS = 8
 PREVIEW_CHARS = 160
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 import warnings
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_twin_dagster import services
+from llm_twin_dagster import dagster_home
 from twin import errors
 from twin.errors import UnknownName
 from twin.home import Home
+from twin.settings import RetentionSettings, read
 
 __all__ = ["EVERYTHING", "JOBS", "MadeAsset", "RunOutcome", "run_assets", "run_job", "selected"]
 
 EVERYTHING = "everything"
 JOBS = (EVERYTHING, "ingest", "train", "deploy")
+
+STARTED_BY_A_PERSON = {"dagster/max_retries": "0", "dagster/max_runtime_seconds": "0"}
+"""Who started the run at a terminal sees how it ends, and decides whether to start it again or to go on waiting."""
 
 OnLine = Callable[[str, str], None]
 """Told what happens: the step (or `run`) and a line of text."""
@@ -104,20 +108,26 @@ def _run(
 
     from llm_twin_dagster.definitions import defs
     from llm_twin_dagster.progress import listening
+    from sensors import history
 
-    services.prepare_dagster_home(home)
-    os.environ["DAGSTER_HOME"] = str(home.dagster)
     job = defs().resolve_job_def(job_name)
     whole = len(names) == len(set(job.asset_layer.executable_asset_keys))
-    with dg.DagsterInstance.get() as instance, listening(on_line), _interruptible():
+    run_id = str(uuid.uuid4())
+    with dagster_home.open_instance(home) as instance, listening(on_line):
+        for line in history.end_dead_runs(instance):
+            (on_line or (lambda *_: None))("run", line)
         before = {name: _data_version(instance, dg.AssetKey(name)) for name in names}
-        result = job.execute_in_process(
-            instance=instance,
-            run_config={**(run_config or {}), "loggers": {"console": {"config": {}}}},
-            raise_on_error=False,
-            asset_selection=None if whole else [dg.AssetKey(name) for name in names],
-        )
-    outcome = _outcome(result, names)
+        with history.executing(instance, run_id), _interruptible(instance, run_id):
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                run_config={**(run_config or {}), "loggers": {"console": {"config": {}}}},
+                raise_on_error=False,
+                asset_selection=None if whole else [dg.AssetKey(name) for name in names],
+                tags={**history.process_tags(), **STARTED_BY_A_PERSON},
+            )
+            outcome = _outcome(result, names)
+        history.remove_old_runs(instance, read(RetentionSettings))
     for made in outcome.assets.values():
         if made.status == "made" and made.data_version == before[made.name]:
             made.status = "unchanged"
@@ -132,20 +142,31 @@ def _data_version(instance: Any, key: Any) -> str | None:
 
 
 @contextmanager
-def _interruptible() -> Generator[None]:
-    """Dagster turns Ctrl-C into an exception of its own; commands know only Python's."""
+def _interruptible(instance: Any, run_id: str) -> Generator[None]:
+    """Ctrl-C, SIGTERM or a closed terminal cancels the run: a person ended it, so it did not fail.
+
+    Dagster turns the interrupt into an exception of its own, and asks at the end whether the run was to be canceled.
+    """
     from dagster import DagsterExecutionInterruptedError
 
+    def note_interrupt(entry: Any) -> None:
+        if _is_interrupt(entry.dagster_event):
+            run = instance.get_run_by_id(run_id)
+            instance.report_run_canceling(run, "It was interrupted: Ctrl-C, SIGTERM or a closed terminal.")
+
+    instance.add_event_listener(run_id, note_interrupt)
     try:
         yield
-    except DagsterExecutionInterruptedError:
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run, "It was interrupted: Ctrl-C, SIGTERM or a closed terminal.")
         raise KeyboardInterrupt from None
 
 
 def _outcome(result: Any, names: Sequence[str]) -> RunOutcome:
     assets = {name: MadeAsset(name) for name in names}
     failed_checks, error = [], None
-    interrupted = "DagsterExecutionInterruptedError"
     for event in result.all_events:
         if event.is_step_success and event.step_key in assets:
             made = assets[event.step_key]
@@ -154,7 +175,7 @@ def _outcome(result: Any, names: Sequence[str]) -> RunOutcome:
         elif event.is_step_failure:
             if event.step_key in assets:
                 assets[event.step_key].status = "failed"
-            if interrupted in str(event.step_failure_data.error):
+            if _is_interrupt(event):
                 raise KeyboardInterrupt
             error = error or _first_cause(event.step_failure_data.error)
         elif event.is_step_materialization:
@@ -167,6 +188,13 @@ def _outcome(result: Any, names: Sequence[str]) -> RunOutcome:
             evaluation = event.event_specific_data
             failed_checks.append(f"{evaluation.asset_key.to_user_string()}:{evaluation.check_name}")
     return RunOutcome(result.success, result.run_id, assets, failed_checks, error)
+
+
+def _is_interrupt(event: Any) -> bool:
+    from dagster._core.execution.plan.objects import ErrorSource
+
+    failed = event is not None and event.is_step_failure
+    return failed and event.step_failure_data.error_source is ErrorSource.INTERRUPT
 
 
 def _first_cause(error: Any) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
+from llm_twin_dagster import dagster_home
 from twin.deployment.addresses import COMET_PATH, LOCAL_KEY
 from twin.home import Home
 from twin.processes import Child, answers, free_port, http_url, wait_until
@@ -121,7 +120,7 @@ def _twin(context: _Context) -> Running:
 
 def _dagster(context: _Context) -> Running:
     settings = read(StackSettings)
-    prepare_dagster_home(context.home)
+    dagster_home.prepare(context.home)
     port = free_port(context.port or settings.dagster_port, settings.host)
     address = ["-h", settings.host, "-p", str(port)]
     child = context.child("dagster", "llm_twin_dagster.webserver", *address, "-w", str(PROJECT / "workspace.yaml"))
@@ -129,7 +128,7 @@ def _dagster(context: _Context) -> Running:
 
 
 def _daemon(context: _Context) -> Running:
-    prepare_dagster_home(context.home)
+    dagster_home.prepare(context.home)
     child = context.child("daemon", "dagster._daemon", "run", "-w", str(PROJECT / "workspace.yaml"))
     wait_until(
         lambda: any("Instance is configured with the following daemons" in line for line in child.tail),
@@ -176,15 +175,6 @@ def needed(names: tuple[str, ...] = ORDER) -> list[str]:
     if read(OpikSettings).url and (read(CometSettings).url or read(CometSettings).api_key):
         elsewhere.add("console")
     return [name for name in names if name not in elsewhere]
-
-
-def prepare_dagster_home(home: Home) -> None:
-    """DAGSTER_HOME with the project's dagster.yaml, where Dagster reads it."""
-    home.dagster.mkdir(parents=True, exist_ok=True)
-    target = home.dagster / "dagster.yaml"
-    content = (PROJECT / "dagster.yaml").read_text()
-    if not target.exists() or yaml.safe_load(target.read_text()) != yaml.safe_load(content):
-        target.write_text(content)
 
 
 def _http(child: Child, host: str, port: int, path: str) -> Running:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from resources import EndpointResource, RegistryResource
-from twin.errors import ServiceUnavailable
+from twin.errors import TwinError
 from twin.serving import release
 from twin.settings import ModelSettings, read
 
@@ -28,9 +28,9 @@ def approved_model(
     """
     try:
         approved = registry.client.approved(read(ModelSettings).name)
-    except ServiceUnavailable as error:
+        served = endpoint.client.status()
+    except TwinError as error:
         return dg.SkipReason(error.message)
-    served = endpoint.client.status()
     decision = release.decide([approved] if approved else [], served)
     if decision.version is None:
         context.update_cursor("")

@@ -6,8 +6,9 @@ import dagster as dg
 import msgspec
 
 from resources import WarehouseResource
+from sensors import history
 from twin.collection import sources, watching
-from twin.errors import ServiceUnavailable, SettingsError
+from twin.errors import TwinError
 from twin.records import utcnow
 from twin.settings import HomeSettings, SourceSettings, read
 
@@ -15,15 +16,6 @@ __all__ = ["watched_sources"]
 
 POLL_SECONDS = 30
 COLLECTING_JOBS = ("ingest", "everything")
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-LONGEST_RUN = timedelta(hours=6)
-"""A run that began longer ago and still counts as running was killed with its process."""
 
 
 @dg.sensor(
@@ -40,18 +32,23 @@ def watched_sources(context: dg.SensorEvaluationContext, warehouse: WarehouseRes
     every = read(SourceSettings).watch_seconds
     if not every:
         return dg.SkipReason("Watching is off (COLLECTION_WATCH_SECONDS is 0).")
+    for line in history.end_dead_runs(context.instance):
+        context.log.warning(line)
     if running := _collecting(context.instance):
         return dg.SkipReason(f"Run {running} is collecting.")
-    store = warehouse.client
     try:
+        store = warehouse.client
         known = sources.known(read(HomeSettings).config, store)
         looks = store.sources.last_looks()
-    except (ServiceUnavailable, SettingsError) as error:
+    except TwinError as error:
         return dg.SkipReason(error.message)
+    watch = watching.remembered(context.cursor)
+    if watch is None:
+        context.log.warning(f"The cursor {context.cursor!r} cannot be read; the watch begins anew.")
     decision = watching.decide(
         known,
         looks,
-        msgspec.json.decode(context.cursor, type=watching.Watch) if context.cursor else watching.Watch(),
+        watch or watching.Watch(),
         watching.local_stamp(known),
         now=utcnow(),
         every=timedelta(seconds=every),
@@ -66,7 +63,7 @@ def watched_sources(context: dg.SensorEvaluationContext, warehouse: WarehouseRes
 def _collecting(instance: dg.DagsterInstance) -> str | None:
     """The id of a run that reads the sources now or is about to."""
     for job in COLLECTING_JOBS:
-        recent = dg.RunsFilter(job_name=job, statuses=UNFINISHED, created_after=utcnow() - LONGEST_RUN)
+        recent = dg.RunsFilter(job_name=job, statuses=history.UNFINISHED)
         for record in instance.get_run_records(recent, limit=1):
             return record.dagster_run.run_id
     return None

@@ -23,6 +23,7 @@ __all__ = [
     "OpikSettings",
     "QdrantSettings",
     "RagSettings",
+    "RetentionSettings",
     "ReviewSettings",
     "SourceSettings",
     "StackSettings",
@@ -286,6 +287,20 @@ class RagSettings(_Settings):
     """Sampling temperature."""
 
 
+class RetentionSettings(_Settings):
+    """How much is kept of what a running twin piles up beside its data."""
+
+    history_days: int = Field(30, validation_alias="HISTORY_DAYS", ge=1)
+    """Days after which a finished run leaves Dagster's history, with its events and logs; runs that found nothing new
+    leave it with the next one. What made an asset as it is now stays."""
+    queue_hours: float = Field(24.0, validation_alias="RUN_QUEUE_HOURS", gt=0)
+    """Hours after which a run that still waits in Dagster's queue is canceled."""
+    log_mb: float = Field(10.0, validation_alias="LOG_MAX_MB", gt=0)
+    """Megabytes at which a service's log file is set aside and begun anew."""
+    log_files: int = Field(2, validation_alias="LOG_FILES", ge=1)
+    """Log files that are kept of each service beside the one that is written."""
+
+
 SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     HomeSettings,
     StackSettings,
@@ -300,6 +315,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     ReviewSettings,
     SourceSettings,
     RagSettings,
+    RetentionSettings,
 )
 
 

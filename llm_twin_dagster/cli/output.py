@@ -46,7 +46,7 @@ def prepare(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """What every verb needs before heavy imports: quiet libraries, no calls home, and SIGTERM as Ctrl-C."""
+    """What every verb needs before heavy imports: quiet libraries, no calls home, and one way to be interrupted."""
     if home is not None:
         os.environ["TWIN_HOME"] = str(home.expanduser().resolve())
     for name, value in {
@@ -62,6 +62,8 @@ def prepare(
         os.environ.setdefault(name, value)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup a closed terminal ends nothing
+        signal.signal(signal.SIGHUP, _hang_up)
 
 
 def explained(verb: Callable[P, T]) -> Callable[P, T]:
@@ -119,3 +121,11 @@ def _encode(value: Any) -> Any:
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _hang_up(_number: int, _frame: object) -> None:
+    """Ends as Ctrl-C does. The terminal is gone: what is still said to it goes nowhere and stops nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream.isatty():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    signal.raise_signal(signal.SIGINT)

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from resources import all_resources
-from sensors import watched_sources
+from sensors import approved_model, watched_sources
 from twin.collection import ingestion
 from twin.records import Source
 from twin.settings import SourceSettings, read
@@ -76,6 +76,30 @@ def test_nothing_is_launched_while_a_run_collects(instance: dg.DagsterInstance, 
     assert (launched, run.run_id in reason) == (False, True)
     instance.report_run_canceled(run)
     assert tick(instance)[0]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "no JSON", "[]", '{"launched_at": 7}', '{"launched_at": "2020-01-01T00:00:00"}']
+)
+def test_a_cursor_that_another_version_wrote_is_begun_anew(
+    instance: dg.DagsterInstance, warehouse: Warehouse, cursor: str
+) -> None:
+    warehouse.sources.add([Source(kind="article", location="https://a.example/post")])
+    launched, _, written = tick(instance, cursor)
+    assert launched
+    assert not tick(instance, written)[0]
+
+
+def test_without_a_stack_the_sensors_say_so(
+    instance: dg.DagsterInstance, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MONGODB_URI", "COMET_URL_OVERRIDE", "COMET_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "the local stack does not run" in tick(instance)[1]
+    with dg.build_sensor_context(instance=instance, resources=all_resources()) as context:
+        said = approved_model(context)
+        assert isinstance(said, dg.SkipReason)
+        assert "does not run" in (said.skip_message or "")
 
 
 def test_watching_can_be_turned_off_and_bears_a_warehouse_that_is_down(

@@ -10,7 +10,7 @@ import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twin.records import Source
     from twin.warehouse import LastLook
 
-__all__ = ["Decision", "Watch", "decide", "local_stamp"]
+__all__ = ["Decision", "Watch", "decide", "local_stamp", "remembered"]
 
 MAX_ENTRIES = 50_000
 """So many files are compared at each tick; what lies beyond waits for its interval."""
@@ -33,7 +33,7 @@ GIT_FILES = ("HEAD", "logs/HEAD", "packed-refs")
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered from one tick to the next."""
 
-    launched_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    launched_at: Annotated[datetime, msgspec.Meta(tz=True)] = datetime(1970, 1, 1, tzinfo=UTC)
     """When the last run was launched, whatever became of it."""
     read: str | None = None
     """The stamp of the local sources when that was, or when the watch began."""
@@ -47,6 +47,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     launch: bool
     reason: str
     watch: Watch
+
+
+def remembered(text: str | None) -> Watch | None:
+    """What was remembered at the last tick; None when it cannot be read, as another version may have written it."""
+    if not text:
+        return Watch()
+    try:
+        return msgspec.json.decode(text, type=Watch)
+    except msgspec.DecodeError:
+        return None
 
 
 def decide(
@@ -70,8 +80,8 @@ def decide(
     """
     if not sources:
         return Decision(launch=False, reason="The twin has no sources.", watch=watch)
-    waited = now - watch.launched_at >= every
-    due = [source for source in sources if source.id not in looks or now - looks[source.id].at >= every]
+    waited = _is_over(every, watch.launched_at, now)
+    due = [source for source in sources if source.id not in looks or _is_over(every, looks[source.id].at, now)]
     if due and waited:
         launched = Watch(launched_at=now, read=stamp)
         return Decision(launch=True, reason=f"{len(due)} of {len(sources)} sources are due", watch=launched)
@@ -85,6 +95,11 @@ def decide(
         changing = msgspec.structs.replace(watch, changing=stamp)
         return Decision(launch=False, reason="Local files are changing; waiting until they rest.", watch=changing)
     return Decision(launch=True, reason="local files have changed", watch=Watch(launched_at=now, read=stamp))
+
+
+def _is_over(every: timedelta, since: datetime, now: datetime) -> bool:
+    """Whether that long has gone by. What comes from the future was noted by a clock that was wrong, and is over."""
+    return not timedelta() <= now - since < every
 
 
 def local_stamp(sources: Iterable[Source]) -> str:

@@ -130,9 +130,8 @@ class Host:
     def _start(self, config: EndpointConfig) -> None:
         """Starts a candidate for `config`. Until it answers, whatever answers now goes on."""
         name = f"{self._settings.name}@{config.version}"
-        child, url = start_model(
-            Path(config.folder), settings=self._settings, name=name, sha256=config.sha256, on_line=self._log
-        )
+        folder = self._files.place(config)
+        child, url = start_model(folder, settings=self._settings, name=name, sha256=config.sha256, on_line=self._log)
         self._candidate = Replica(config, child, url, self._clock())
         if self._serving is not None:
             message = f"Version {config.version} is starting; version {self._serving.config.version} answers."

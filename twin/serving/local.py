@@ -12,7 +12,7 @@ from twin.errors import ModelUnavailable, UnknownName
 from twin.records import utcnow
 from twin.serving.client import ChatClient
 from twin.serving.endpoint import DEPLOY_SECONDS, EndpointStatus
-from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
+from twin.serving.state import EndpointFiles, HostStatus, Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ class LocalEndpoint:
     def deploy(self, version: str, folder: Path, sha256: str, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
         """See `Endpoint`."""
         self._require_host()
-        config = EndpointConfig(version=version, folder=str(folder.resolve()), sha256=sha256)
+        config = self._files.config(version, folder, sha256)
         self._ask(Request(config=config, requested_at=utcnow()), timeout)
         return self.status()
 

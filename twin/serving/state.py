@@ -6,6 +6,7 @@ host.lock      locked by the host for as long as it lives, so a killed host is s
 """
 
 import contextlib
+import logging
 import uuid
 from collections.abc import Generator
 from datetime import datetime
@@ -20,6 +21,8 @@ from twin.serving.endpoint import EndpointState
 
 __all__ = ["EndpointConfig", "EndpointFiles", "HostStatus", "Request"]
 
+logger = logging.getLogger(__name__)
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -28,6 +31,7 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     version: str
     folder: str
+    """Where its files are; within TWIN_HOME relative to it, so that a home that was moved finds them."""
     sha256: str = ""
     """Of the weights that were approved. What an earlier version of the twin wrote has none, and is not served."""
 
@@ -63,11 +67,22 @@ class EndpointFiles:
     """Reads and writes the state. Readers see a whole file, the old one or the new one."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
         self.folder = root / "endpoint"
         self._desired = self.folder / "desired.json"
         self._status = self.folder / "status.json"
         self._lock = self.folder / "host.lock"
-        self._cache: dict[Path, tuple[tuple[int, int], msgspec.Struct]] = {}
+        self._cache: dict[Path, tuple[tuple[int, int], msgspec.Struct | None]] = {}
+
+    def config(self, version: str, folder: Path, sha256: str) -> EndpointConfig:
+        """A version whose files are in `folder`."""
+        folder = folder.resolve()
+        kept = folder.relative_to(self.root) if folder.is_relative_to(self.root) else folder
+        return EndpointConfig(version=version, folder=str(kept), sha256=sha256)
+
+    def place(self, config: EndpointConfig) -> Path:
+        """Where the files of a version are now."""
+        return self.root / config.folder
 
     def request(self) -> Request | None:
         """What should be served, if anyone has said so yet."""
@@ -109,9 +124,15 @@ class EndpointFiles:
             return None
         stamp = stat.st_mtime_ns, stat.st_ino
         cached = self._cache.get(path)
-        if cached is not None and cached[0] == stamp and isinstance(cached[1], kind):
+        if cached is not None and cached[0] == stamp and (cached[1] is None or isinstance(cached[1], kind)):
             return cached[1]
-        content = msgspec.json.decode(path.read_bytes(), type=kind)
+        try:
+            content = msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:  # another version's, or edited by hand; told once for each state of it
+            logger.warning("%s cannot be read and counts as absent: %s", path, error)
+            content = None
         self._cache[path] = stamp, content
         return content
 

@@ -43,6 +43,12 @@ def test_sources_are_due_when_their_interval_is_over() -> None:
     assert after(Watch(), looked(HOUR)).launch
 
 
+def test_what_was_noted_by_a_clock_that_ran_ahead_does_not_stop_the_watch() -> None:
+    ahead = timedelta(days=-400)
+    assert after(Watch(), looked(ahead)).launch
+    assert after(Watch(launched_at=NOW - ahead), looked(HOUR)).launch
+
+
 def test_a_run_that_failed_is_repeated_after_the_interval_and_not_at_every_tick() -> None:
     first = after(Watch(), {})
     assert first.launch

@@ -43,6 +43,31 @@ def test_a_reader_sees_the_newest_status(files: EndpointFiles) -> None:
         assert files.status() == said
 
 
+@pytest.mark.parametrize(
+    "garbage", [b"", b"no JSON", b"[]", b'{"state": "Melted"}', b'{"config": {"version": 1}}', b"\xff"]
+)
+def test_what_another_version_or_a_person_wrote_counts_as_absent(
+    files: EndpointFiles, caplog: pytest.LogCaptureFixture, garbage: bytes
+) -> None:
+    files.folder.mkdir(parents=True)
+    for name in ("status.json", "desired.json"):
+        (files.folder / name).write_bytes(garbage)
+    for _ in range(3):
+        assert files.status() == HostStatus()
+        assert files.request() is None
+    assert len(caplog.records) == 2, "told once, not at every look"
+    files.write_status(SERVING)
+    assert files.status() == SERVING
+
+
+def test_a_model_inside_of_the_home_is_found_where_the_home_is_moved_to(home: Path, tmp_path: Path) -> None:
+    config = EndpointFiles(home).config("1.0.0", home / "artifacts" / "one", "0" * 64)
+    (tmp_path / "elsewhere").mkdir()
+    assert EndpointFiles(tmp_path / "elsewhere").place(config) == tmp_path / "elsewhere" / "artifacts" / "one"
+    outside = EndpointFiles(home).config("1.0.0", tmp_path / "models" / "one", "0" * 64)
+    assert EndpointFiles(tmp_path / "elsewhere").place(outside) == tmp_path / "models" / "one"
+
+
 def test_writing_leaves_no_other_files(files: EndpointFiles) -> None:
     files.write_status(SERVING)
     files.write_status(SERVING)
