@@ -91,7 +91,11 @@ def _mongod() -> Iterator[Finding]:
         return
     from twin.warehouse import mongod
 
-    yield Finding(what="mongodb", state="ok", detail=f"embedded: {mongod.find_binary(Home.from_settings().mongo)}")
+    choice = mongod.choose(Home.from_settings().mongo)
+    detail = f"embedded: mongod {choice.binary.version} ({choice.binary.path})"
+    if choice.raised_from:
+        detail += f"; at the next start it raises the data of MongoDB {choice.raised_from.series} to its own release"
+    yield Finding(what="mongodb", state="ok", detail=detail)
 
 
 def _models() -> Iterator[Finding]:

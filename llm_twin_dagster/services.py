@@ -78,11 +78,10 @@ def _mongod(context: _Context) -> Running:
 
     running = mongod.start(
         context.home.mongo,
-        port=context.port or 0,
         log=context.home.logs / "mongod.log",
         on_line=lambda line: context.on_line("mongod", line),
     )
-    return Running(running.child, running.uri, running.port)
+    return Running(running.child, running.uri, 0)
 
 
 def _console(context: _Context) -> Running:

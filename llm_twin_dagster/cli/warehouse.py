@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from llm_twin_dagster.cli.output import Json, explained, fail, log, out, print_json, print_table, quiet_line
-from llm_twin_dagster.stack import borrow
+from llm_twin_dagster.stack import borrow, supervising
 from twin import disk
 from twin.errors import InputError
 from twin.home import Home
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The whole warehouse as JSON lines: export, import.", no_args_is_help=True)
+app = typer.Typer(help="The whole warehouse: export and import as JSON lines, repair.", no_args_is_help=True)
 
 STANDARD = "-"
 MAX_LINE = 128_000_000
@@ -73,6 +73,21 @@ def import_(
                 return
             documents = _documents(file, first, source, home, author)
             _bring_in(documents, warehouse, home, as_json)
+
+
+@app.command()
+@explained
+def repair(as_json: Json = False) -> None:
+    """Save what can be read of the embedded MongoDB's data after it was damaged. The damaged data is kept beside it."""
+    from twin.warehouse import mongod
+
+    home = Home.from_settings()
+    with supervising(home):
+        kept = mongod.repair(home.mongo, log=home.logs / "mongod.log")
+    if as_json:
+        print_json({"data": str(home.mongo / "data"), "kept": str(kept)})
+    else:
+        out.print(f"Repaired {home.mongo / 'data'}. {kept} is the damaged data; delete it when nothing is missing.")
 
 
 def _tell_rows(report: Imported, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidURI, OperationFailure
@@ -117,7 +118,8 @@ def explaining(host: str) -> Generator[None]:
 def host_of(uri: str) -> str:
     """The host part of a connection string, which is safe to show: no credentials, no options."""
     rest = uri.partition("://")[2] or uri
-    return rest.rpartition("@")[2].split("/")[0].split("?")[0]
+    host = rest.rpartition("@")[2].split("/")[0].split("?")[0]
+    return unquote(host) if host.startswith("%2F") else host  # the path of a socket
 
 
 def _without_credentials(error: Exception) -> str:
