@@ -19,7 +19,7 @@ from twin.errors import PlatformError
 from twin.home import Home, RunState, ServiceState
 from twin.processes import Backoff
 
-__all__ = ["Stack", "borrow", "stop_running"]
+__all__ = ["Stack", "borrow", "only_supervisor", "stop_running"]
 
 WATCH_SECONDS = 0.25
 STOP_SECONDS = 60.0
@@ -41,7 +41,7 @@ class Stack:
         return {name: running.url for name, running in self.running.items()}
 
     def __enter__(self) -> Stack:
-        self._lock.enter_context(_only_supervisor(self.home))
+        self._lock.enter_context(only_supervisor(self.home))
         try:
             for name in self._names:
                 began = time.monotonic()
@@ -152,7 +152,12 @@ def _running(home: Home) -> RunState | None:
 
 
 @contextlib.contextmanager
-def _only_supervisor(home: Home) -> Generator[None]:
+def only_supervisor(home: Home) -> Generator[None]:
+    """Within the block, nobody else runs services over a home.
+
+    Raises:
+        PlatformError: Somebody does.
+    """
 
     def refusal(holder: str) -> PlatformError:
         return PlatformError(

@@ -12,10 +12,11 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from llm_twin_dagster.cli.output import Json, explained, fail, log, out, print_json, print_table, quiet_line
-from llm_twin_dagster.stack import borrow, supervising
+from llm_twin_dagster.stack import borrow, only_supervisor
 from twin import disk
-from twin.errors import InputError
+from twin.errors import InputError, SettingsError
 from twin.home import Home
+from twin.settings import MongoSettings, read
 from twin.warehouse.transfer import Imported, is_header
 
 if TYPE_CHECKING:
@@ -81,8 +82,10 @@ def repair(as_json: Json = False) -> None:
     """Save what can be read of the embedded MongoDB's data after it was damaged. The damaged data is kept beside it."""
     from twin.warehouse import mongod
 
+    if read(MongoSettings).uri:
+        raise SettingsError("MONGODB_URI names a server elsewhere; this repairs the embedded one. Unset it first.")
     home = Home.from_settings()
-    with supervising(home):
+    with only_supervisor(home):
         kept = mongod.repair(home.mongo, log=home.logs / "mongod.log")
     if as_json:
         print_json({"data": str(home.mongo / "data"), "kept": str(kept)})

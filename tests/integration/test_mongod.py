@@ -149,3 +149,9 @@ def test_a_folder_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     (tmp_path / "mongo").write_text("not a folder")
     with pytest.raises(PlatformError, match="cannot be used for MongoDB's data"):
         mongod.start(tmp_path / "mongo")
+
+
+def test_nothing_is_repaired_where_nothing_is(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="nothing to repair"):
+        mongod.repair(tmp_path)
+    assert not list(tmp_path.glob("data-damaged-*"))

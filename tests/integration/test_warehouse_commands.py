@@ -147,3 +147,14 @@ def test_a_text_from_standard_input_is_a_source_that_can_be_read_again(warehouse
     assert warehouse.sources.all() == [Source(kind="folder", location=str(kept), author="Ada")]
     code, _, error = run("ingest", str(kept), "--title", "Another", given=text)
     assert (code, "--title is for a text from standard input" in error) == (1, True)
+
+
+def test_repair_is_for_the_embedded_server_and_waits_for_nobody(
+    home: Path, monkeypatch: pytest.MonkeyPatch, mongo_uri: str
+) -> None:
+    assert "nothing to repair" in run("warehouse", "repair")[2]
+    monkeypatch.setenv("MONGODB_URI", mongo_uri)
+    code, _, said = run("warehouse", "repair")
+    assert code == 1
+    assert "MONGODB_URI names a server elsewhere" in said
+    assert not list(home.rglob("data-damaged-*"))

@@ -25,12 +25,12 @@ def repair(folder: Path, *, log: Path | None = None, on_line: Callable[[str], No
     """Saves what can be read of the data in `folder`, which no server may use; returns where the damaged data is kept.
 
     Raises:
-        PlatformError: It cannot be repaired, and is as it was.
+        PlatformError: There is none, or it cannot be copied or repaired; it is as it was.
     """
     socket = server.prepare(folder)
     binary = origin.choose(folder).binary
     data, kept = folder / "data", _unused(folder)
-    shutil.copytree(data, kept)
+    _copy(data, kept)
     child = Child("mongod", [*server.command(binary, data, socket), "--repair"], log=log, on_line=on_line)
     try:
         code = child.wait()
@@ -54,6 +54,16 @@ def _unused(folder: Path) -> Path:
     while (place := folder / f"data-damaged-{number}").exists():
         number += 1
     return place
+
+
+def _copy(data: Path, kept: Path) -> None:
+    if not any(data.iterdir()):
+        raise PlatformError(f"There is no data in {data} yet, so nothing to repair.")
+    try:
+        shutil.copytree(data, kept)
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(kept, ignore_errors=True)
+        raise PlatformError(f"{data} cannot be copied, which comes before repairing it: {error}") from error
 
 
 def _put_back(kept: Path, data: Path) -> None:
