@@ -1,5 +1,6 @@
 """Documents as they come in, and as everything after them reads them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 
@@ -13,7 +14,7 @@ from twin.cleaning import refresh
 from twin.collection import ingestion, sources
 from twin.errors import SettingsError
 from twin.settings import HomeSettings, SourceSettings, read
-from twin.warehouse import IngestReport, Warehouse
+from twin.warehouse import IngestReport, Outcome, Warehouse
 
 __all__ = ["ASSETS", "CHECKS", "CollectionConfig", "cleaned_documents", "raw_documents"]
 
@@ -31,6 +32,12 @@ class CollectionConfig(dg.Config):
     """Only these paths and URLs, which the twin will know from now on. Empty: everything it knows."""
     author: str | None = None
     """Whose documents `locations` are, where they do not say so themselves."""
+    include: list[str] | None = None
+    """Only the files that one of these patterns matches, in the syntax of .gitignore; None: as it was."""
+    exclude: list[str] | None = None
+    """Not the files that these patterns match; None: as it was."""
+    include_drafts: bool | None = None
+    """Whether drafts and what is not yet, or no longer, published come in; None: as it was."""
     confirm_vanished: bool = False
     """Remove what vanished even when it is a large share of its source."""
 
@@ -48,7 +55,8 @@ def raw_documents(
     """Every document of every source, in MongoDB, with its revisions; what vanished from its source is tombstoned."""
     store = warehouse.client
     file = read(HomeSettings).config
-    todo = sources.at(config.locations, config.author, file, store) or sources.known(file, store)
+    choice = sources.choice(config.include, config.exclude, config.include_drafts)
+    todo = sources.selected(config.locations, config.author, sources.known(file, store), choice)
     if not todo:
         raise SettingsError(
             "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
@@ -69,13 +77,18 @@ def raw_documents(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.documents.data_version()),
         metadata={
-            **counted(**report.counts, sources=len(todo), seconds=watch.seconds, warnings=len(report.warnings)),
+            **counted(
+                **report.counts,
+                sources=len(todo),
+                pieces_left_out=store.documents.left_out_counts(),
+                seconds=watch.seconds,
+                warnings=len(report.warnings),
+            ),
             "dagster/row_count": store.documents.count(),
             "outcomes": table([msgspec.structs.asdict(outcome) for outcome in report.outcomes]),
             "by_place": table(ingestion.by_place(report), limit=MAX_PLACES),
-            "problems": dg.MetadataValue.json(
-                [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in report.problems[:MAX_PROBLEMS]]
-            ),
+            "problems": _listed(report.problems),
+            "withheld_documents": _listed(report.kept_back),
         },
     )
 
@@ -148,6 +161,12 @@ def few_duplicates(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     )
 
 
+def _listed(outcomes: Sequence[Outcome]) -> dg.MetadataValue:
+    return dg.MetadataValue.json(
+        [{"url": o.url, "state": o.state, "reason": o.reason or ""} for o in outcomes[:MAX_PROBLEMS]]
+    )
+
+
 def _groups(store: Warehouse) -> list[dict[str, str]]:
     """The largest groups of copies, as rows of a table."""
     return [
@@ -165,6 +184,8 @@ def _tell(context: dg.AssetExecutionContext, report: IngestReport) -> None:
         context.log.warning(warning)
     for outcome in report.problems[:MAX_LINES]:
         context.log.warning(f"{outcome.state} {outcome.url}: {outcome.reason}")
+    for outcome in report.kept_back[:MAX_LINES]:
+        context.log.info(f"withheld {outcome.url}: {outcome.reason}")
     context.log.info(f"{len(report.sources):,} sources: {ingestion.counts_as_text(report.counts)}")
 
 

@@ -10,9 +10,9 @@ from llm_twin_dagster.runs import RunOutcome
 __all__ = ["print_run", "rows"]
 
 TOLD = (
-    "added", "changed", "removed", "unchanged", "refused", "failed", "cleaned", "duplicates", "dagster/row_count",
-    "generation", "rollback", "train", "test", "recall@10", "mrr@10", "loss_start", "loss_end", "tokens",
-    "perplexity_base", "perplexity_tuned", "chrf_base", "chrf_tuned", "version", "review", "state",
+    "added", "changed", "removed", "unchanged", "refused", "failed", "withheld", "cleaned", "duplicates",
+    "dagster/row_count", "generation", "rollback", "train", "test", "recall@10", "mrr@10", "loss_start", "loss_end",
+    "tokens", "perplexity_base", "perplexity_tuned", "chrf_base", "chrf_tuned", "version", "review", "state",
 )  # fmt: skip
 """The figures of each asset that the table shows, in this order; zeros are left out."""
 

@@ -32,6 +32,7 @@ __all__ = [
     "Source",
     "Unchanged",
     "Visit",
+    "Withheld",
     "chunk_id",
     "content_hash",
     "document_id",
@@ -92,6 +93,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Canonical: an absolute path or URL."""
     author: str | None = None
     """Whose documents they are, where a document does not say so itself."""
+    include: tuple[str, ...] = ()
+    """Only the files that one of these patterns matches, in the syntax of .gitignore; none: all files."""
+    exclude: tuple[str, ...] = ()
+    """Not the files that these patterns match, in the syntax of .gitignore."""
+    include_drafts: bool = False
+    """Whether drafts and what is not yet, or no longer, published come in too."""
 
     @property
     def id(self) -> str:
@@ -115,6 +122,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     revision: int = 1
     """Counts the changes of the content, from 1."""
+    left_out: dict[str, int] = {}
+    """How many pieces of each kind are not in the content, as they are not for readers, for example `{"comment": 2}`;
+    the pieces themselves are never kept."""
+    expires_at: datetime | None = None
+    """From when on its author shows it no more."""
 
     @property
     def hash(self) -> str:
@@ -288,6 +300,20 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """True when we decided not to take it; False when it could not be fetched or read."""
 
 
+class Withheld(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not for readers, by its author's or the user's own word: a draft, a private page, an excluded file.
+
+    Documents that it gave before are removed, however many they are.
+    """
+
+    url: str
+    reason: str
+    below: bool = False
+    """Whether it is a folder that stands for everything in it; `url` then ends with a slash."""
+    until: datetime | None = None
+    """From when on it is for readers, where that is known."""
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """A document of which the source itself says that it is no more, for example by HTTP status 410."""
 
@@ -319,5 +345,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     listed: str | None = None
     """What the place that lists this one said of it, for example a sitemap's `lastmod`: the same again, and it need not
     be looked at."""
+    until: datetime | None = None
+    """From then on it is read again, changed or not: a document that it gave expires, or one comes out."""
     checked_at: datetime | None = None
     """When the run began that last found it so. The memory sets it; a collector leaves it out."""

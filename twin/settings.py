@@ -222,6 +222,9 @@ class SourceSettings(_Settings):
 
     max_bytes: int = Field(10_000_000, validation_alias="COLLECTION_MAX_BYTES", gt=0)
     """A larger document is refused."""
+    include_drafts: bool = Field(False, validation_alias="COLLECTION_INCLUDE_DRAFTS")
+    """Whether drafts and what is not yet, or no longer, published come in, from every source. What is private or behind
+    a password stays out."""
     timeout_seconds: float = Field(20.0, validation_alias="COLLECTION_TIMEOUT_SECONDS", gt=0)
     """The longest wait for one web page, its redirects and repeated attempts included and the pauses not."""
     allow_private_addresses: bool = Field(False, validation_alias="COLLECTION_ALLOW_PRIVATE_ADDRESSES")

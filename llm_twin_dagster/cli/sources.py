@@ -22,20 +22,38 @@ if TYPE_CHECKING:
 __all__ = ["app", "ingest"]
 
 app = typer.Typer(help="What the twin reads.", no_args_is_help=True)
-COUNTS = ("added", "changed", "removed", "unchanged", "refused", "failed")
+COUNTS = ("added", "changed", "removed", "unchanged", "refused", "failed", "withheld")
 
 Author = Annotated[str | None, typer.Option(help="Whose documents these are, where they do not say so themselves.")]
 
 
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", help="Only files that match, in the syntax of .gitignore; repeat it for more patterns."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", help="Not files that match, in the syntax of .gitignore; repeat it for more patterns."),
+]
+Drafts = Annotated[
+    bool | None,
+    typer.Option("--include-drafts/--no-include-drafts", help="Drafts, and what is not yet or no longer published."),
+]
+
+
 @app.command("add")
 @explained
-def add(location: str, author: Author = None) -> None:
+def add(
+    location: str, author: Author = None, include: Include = None, exclude: Exclude = None, drafts: Drafts = None
+) -> None:
     """Remember a folder, file, repository or URL; the next ingest reads it."""
     from twin import collection
+    from twin.collection import sources
     from twin.deployment import Deployment
 
     home = Home.from_settings()
-    source = collection.detect(location, author)
+    choice = sources.choice(include or None, exclude or None, drafts)
+    source = sources.chosen(collection.detect(location, author), choice)
     with borrow(home, ["mongod"], quiet_line):
         Deployment(home).warehouse.sources.add([source])
     out.print(f"Added the {source.kind} {source.location}.", markup=False, soft_wrap=True)
@@ -100,6 +118,39 @@ def problems(as_json: Json = False) -> None:
         )
 
 
+@app.command("withheld")
+@explained
+def withheld(as_json: Json = False) -> None:
+    """What is not for readers: documents that were withheld at the last look and why, and pieces left out of others."""
+    from twin.collection import sources
+    from twin.collection.ingestion import counts_as_text
+    from twin.deployment import Deployment
+    from twin.settings import HomeSettings, read
+
+    home = Home.from_settings()
+    with borrow(home, ["mongod"], quiet_line):
+        warehouse = Deployment(home).warehouse
+        known = {source.id: source.location for source in sources.known(read(HomeSettings).config, warehouse)}
+        found = list(warehouse.sources.withheld(known))
+        left_out = dict(warehouse.documents.left_out(known))
+    if as_json:
+        documents = [{**msgspec.structs.asdict(each), "source": known[each.source_id]} for each in found]
+        print_json({"documents": documents, "left_out": left_out})
+        return
+    print_table(
+        ["source", "location", "why", "when"],
+        [[known[each.source_id], each.url, each.reason, f"{each.at:%Y-%m-%d %H:%M}"] for each in found],
+        title="Withheld documents",
+        empty="No document was withheld at the last look.",
+    )
+    if left_out:
+        print_table(
+            ["location", "left out"],
+            [[url, counts_as_text(counts)] for url, counts in left_out.items()],
+            title="Pieces left out of documents",
+        )
+
+
 @app.command("remove")
 @explained
 def remove(location: str) -> None:
@@ -127,6 +178,12 @@ def ingest(
         typer.Argument(help="Folders, files, repositories, URLs, - for standard input; none: all known."),
     ] = None,
     author: Author = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    drafts: Drafts = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would come in and what would not, and why; write nothing.")
+    ] = False,
     title: Annotated[str | None, typer.Option(help="The title of a text from standard input.")] = None,
     confirm_vanished: Annotated[
         bool, typer.Option("--confirm-vanished", help="Believe it when most of a source is gone.")
@@ -134,11 +191,24 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Bring documents in, through to the live index. Works with or without the stack running."""
+    from llm_twin_dagster.cli import dry_run as preview
     from llm_twin_dagster.runs import run_job
+    from twin.collection import sources
 
     home = Home.from_settings()
+    if dry_run:
+        choice = sources.choice(include or None, exclude or None, drafts)
+        preview.show(home, locations or [], author, choice, as_json=as_json)
+        return
     places = _with_standard_input(locations or [], home, title)
-    config = {"locations": places, "author": author, "confirm_vanished": confirm_vanished}
+    config = {
+        "locations": places,
+        "author": author,
+        "include": include or None,
+        "exclude": exclude or None,
+        "include_drafts": drafts,
+        "confirm_vanished": confirm_vanished,
+    }
     with borrow(home, ["mongod"], quiet_line if not as_json else lambda *_: None):
         outcome = run_job(
             home,
@@ -150,13 +220,20 @@ def ingest(
     counts = {name: collected.get(name, 0) for name in COUNTS}
     passages, generation = index.get("dagster/row_count"), index.get("generation")
     problems, rollback = collected.get("problems", []), index.get("rollback")
+    kept_back = collected.get("withheld_documents", [])
     if as_json:
-        told = {"rollback": rollback} if rollback else {}
+        told = {"withheld_documents": kept_back, **({"rollback": rollback} if rollback else {})}
         print_json({**counts, "passages": passages, "generation": generation, "problems": problems, **told})
     elif collected:
         out.print("  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items()))
-    if problems and not any(counts[name] for name in ("added", "changed", "unchanged")):
+        if kept_back:
+            out.print("`llm-twin sources withheld` shows what is withheld and why; --include-drafts takes drafts in.")
+    nothing = not any(counts[name] for name in ("added", "changed", "removed", "unchanged"))
+    if nothing and problems:
         fail(f"Nothing could be read: {problems[0]['url']}: {problems[0]['reason']}")
+    if nothing and kept_back:
+        first = f"{kept_back[0]['url']}: {kept_back[0]['reason']}"
+        fail(f"Everything is withheld: {first}. --include-drafts takes drafts in.")
     if not outcome.success:
         fail(outcome.error or f"Nothing was published. Failed checks: {', '.join(outcome.failed_checks)}")
     if not as_json:

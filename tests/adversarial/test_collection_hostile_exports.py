@@ -24,7 +24,7 @@ from twin.collection.exports import archives, googledocs, notion, obsidian
 from twin.collection.exports.archives import Limits, Member, Refusal
 from twin.collection.pages import markup
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
-from twin.records import Document, Rejected, Source, Visit
+from twin.records import Document, Rejected, Source, Visit, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,7 +320,7 @@ def test_any_script_of_tweets_is_documents_or_reasons(tmp_path: Path, items: lis
     found = look_into(
         tmp_path, "x", {"data/tweets.js": script, "data/note-tweet.js": script, "data/account.js": script}
     )
-    assert all(isinstance(item, Document | Rejected) for item in found)
+    assert all(isinstance(item, Document | Rejected | Withheld) for item in found)
 
 
 NOTES = st.fixed_dictionaries(
@@ -338,7 +338,7 @@ NOTES = st.fixed_dictionaries(
 @given(outbox=JSON_VALUES | st.builds(lambda items: {"orderedItems": items}, st.lists(NOTES | JSON_VALUES, max_size=4)))
 def test_any_outbox_is_documents_or_reasons(tmp_path: Path, outbox: Any) -> None:
     found = look_into(tmp_path, "mastodon", {"outbox.json": json.dumps(outbox).encode()})
-    assert all(isinstance(item, Document | Rejected) for item in found)
+    assert all(isinstance(item, Document | Rejected | Withheld) for item in found)
 
 
 @FUZZ

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twin import cleaning, collection
-from twin.records import Document, Rejected
+from twin.records import Document, Rejected, Withheld
 from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-def collect_file(path: Path) -> Document | Rejected:
+def collect_file(path: Path) -> Document | Rejected | Withheld:
     [outcome] = list(collection.look(collection.detect(str(path), "Ada"), read(SourceSettings)))
     return outcome
 

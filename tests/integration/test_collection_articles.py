@@ -14,7 +14,7 @@ import pytest
 
 from twin import collection
 from twin.errors import SourceFailed
-from twin.records import Document, Rejected, document_id
+from twin.records import Document, Rejected, Withheld, document_id
 from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def server() -> Iterator[str]:
         httpd.shutdown()
 
 
-def fetch(url: str, author: str | None = None, **changes: object) -> Document | Rejected:
+def fetch(url: str, author: str | None = None, **changes: object) -> Document | Rejected | Withheld:
     given = {"allow_private_addresses": True, "timeout_seconds": 5.0} | changes
     settings = read(SourceSettings).model_copy(update=given)
     [outcome] = list(collection.look(collection.detect(url, author), settings))
@@ -238,7 +238,7 @@ def test_nobody_listening_and_unknown_hosts_fail_clearly() -> None:
 def test_collecting_works_inside_a_running_event_loop(server: str) -> None:
     import asyncio
 
-    async def inside() -> Document | Rejected:
+    async def inside() -> Document | Rejected | Withheld:
         return fetch(f"{server}/post")
 
     assert isinstance(asyncio.run(inside()), Document)

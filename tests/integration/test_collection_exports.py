@@ -18,7 +18,7 @@ import pytest
 from twin import collection
 from twin.collection.exports import export_files
 from twin.errors import SourceFailed
-from twin.records import Document, Rejected, Unchanged
+from twin.records import Document, Rejected, Unchanged, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +132,7 @@ def test_a_linkedin_export_gives_posts_articles_and_long_comments(tmp_path: Path
     assert article.published_at == datetime(2023, 5, 2, 10, tzinfo=UTC)
     assert article.content == "## What they do\n\nThey **compute** [things](https://example.org/x).\n\n- one"
     assert len(by_url) == 4
-    assert reasons(items) == ["it is a draft that was never published"]
+    assert [item.reason for item in items if isinstance(item, Withheld)] == ["it is not published (`published: false`)"]
     assert not any("private" in document.content or "mary@" in document.content for document in by_url.values())
     assert looks(export, None) == [Unchanged()]
 
@@ -375,7 +375,7 @@ def test_an_obsidian_vault(tmp_path: Path, looks: Looks, form: str) -> None:
     engines = found["On-engines"]
     assert engines.published_at == datetime(2024, 3, 2, tzinfo=UTC)
     assert engines.content == (
-        "\nSee the looms, Cards > Order and this. \n\n\n> **Mind the gears**\n> They turn.\n\n"
+        "\nSee the looms, Cards > Order and this.\n\n\n> **Mind the gears**\n> They turn.\n\n"
         "```md\n[[kept]] %%kept%%\n```\n"
     )
 

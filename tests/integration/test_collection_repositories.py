@@ -10,7 +10,7 @@ import pytest
 
 from twin import collection
 from twin.errors import SourceFailed
-from twin.records import Document, Rejected, Source, document_id
+from twin.records import Document, Rejected, Source, Withheld, document_id
 from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def collect(source: Source, **changes: object) -> dict[str, Document | Rejected]:
+def collect(source: Source, **changes: object) -> dict[str, Document | Rejected | Withheld]:
     settings = read(SourceSettings).model_copy(update={"max_bytes": 10_000} | changes)
     return {item.url.rsplit("/engine/", 1)[-1]: item for item in collection.look(source, settings)}
 

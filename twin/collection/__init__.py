@@ -11,7 +11,7 @@ from twin.collection.collector import Collector, Item
 from twin.collection.registry import all_collectors, collector_of
 from twin.collection.session import Memory, Session
 from twin.errors import InputError
-from twin.records import Document, Rejected, Source
+from twin.records import Document, Rejected, Source, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def collect(source: Source, session: Session) -> Iterator[Item]:
     return collector_of(source.kind).collect(source, session)
 
 
-def look(source: Source, settings: SourceSettings) -> Iterator[Document | Rejected]:
+def look(source: Source, settings: SourceSettings) -> Iterator[Document | Rejected | Withheld]:
     """What `source` has at a first look that nobody remembers: its documents, and what is none; see `collect`."""
     with Session(settings) as session:
-        yield from (item for item in collect(source, session) if isinstance(item, Document | Rejected))
+        yield from (item for item in collect(source, session) if isinstance(item, Document | Rejected | Withheld))

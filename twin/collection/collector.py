@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from collections import Counter
+from datetime import datetime  # noqa: TC003 - msgspec needs it at run time
+from pathlib import PurePath  # noqa: TC003 - likewise
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
-from twin.records import Document, Gone, Rejected, Unchanged, Visit, document_id
+from twin.collection.withheld import marks
+from twin.collection.withheld.pieces import Markup, without_pieces
+from twin.records import Document, Gone, Rejected, Unchanged, Visit, Withheld, document_id
+from twin.text.headings import first_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,17 +20,10 @@ if TYPE_CHECKING:
     from twin.collection.session import Session
     from twin.records import DocumentKind, Source
 
-__all__ = ["Collector", "Draft", "Item", "failed", "finish", "parse_date", "refused", "too_large"]
+__all__ = ["Collector", "Draft", "Item", "failed", "finish", "refused", "too_large"]
 
-Item: TypeAlias = Document | Rejected | Gone | Unchanged | Visit
+Item: TypeAlias = Document | Rejected | Withheld | Gone | Unchanged | Visit
 """What a collector gives. A `Visit` follows the documents that it stands for: it is kept when they are."""
-
-TIMESTAMP = re.compile(
-    r"(\d{4})[-/](\d\d?)[-/](\d\d?)"
-    r"(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d)(?::(\d\d)(?:[.,]\d*)?)?[ \t]*(?:Z|z|UTC|GMT|([+-])(\d\d?):?(\d\d)?)?)?"
-)
-"""A day, or a moment, as YAML and the static site generators write it: `2019-03-04 22:44:26 -0700`."""
-WRITTEN_DATES = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y")
 
 
 class Collector(Protocol):
@@ -66,18 +63,35 @@ class Draft(msgspec.Struct, kw_only=True):
 
     url: str
     """The canonical location; the document's id comes from it."""
-    title: str
+    title: str | None
+    """None where it says none: then it is the first heading for readers, else `name`."""
     content: str
+    name: str = ""
     author: str | None = None
     kind: DocumentKind = "article"
     platform: str = "file"
     published_at: datetime | None = None
     language: str | None = None
+    markup: Markup = "markdown"
+    """How the content is written, which tells what in it is not for readers."""
+    said: dict[str, object] = {}
+    """What it says of itself by name, such as its front matter: whether it is a draft or private, and until when."""
+    path: PurePath | None = None
+    """Where it lies in its source, where it is a file."""
+    left_out: dict[str, int] = {}
+    """Pieces that are not for readers and that the reader of its form has left out already."""
 
 
-def finish(draft: Draft, source: Source) -> Document | Rejected:
-    """The document that `draft` makes, or why it makes none."""
-    if not draft.content.strip():
+def finish(draft: Draft, source: Source, session: Session) -> Document | Rejected | Withheld:
+    """The document that `draft` makes, without the pieces of it that are not for readers; or why it makes none."""
+    drafts = source.include_drafts or session.settings.include_drafts
+    verdict = marks.judge(draft.said, draft.path, session.clock(), drafts=drafts)
+    if verdict.reason:
+        return Withheld(url=draft.url, reason=verdict.reason, until=verdict.until)
+    content, left_out = without_pieces(draft.content, draft.markup)
+    if not content.strip():
+        if left_out:
+            return Withheld(url=draft.url, reason=f"nothing in it is for readers: it is all {', '.join(left_out)}")
         return refused(draft.url, "it has no text")
     author = draft.author or source.author
     if not author:
@@ -91,12 +105,14 @@ def finish(draft: Draft, source: Source) -> Document | Rejected:
         url=draft.url,
         source_id=source.id,
         author=author,
-        title=" ".join(draft.title.split()) or draft.url,
-        content=draft.content,
+        title=" ".join((draft.title or first_heading(content) or draft.name).split()) or draft.url,
+        content=content,
         kind=draft.kind,
         platform=draft.platform,
         published_at=draft.published_at,
         language=draft.language,
+        left_out=dict(Counter(left_out) + Counter(draft.left_out)),
+        expires_at=verdict.until,
     )
 
 
@@ -114,51 +130,3 @@ def too_large(size: int | None, limit: int) -> str:
     """The reason of a refusal for size. `size` in bytes; None when reading stopped at the limit."""
     found = f"it has {size:,} bytes" if size is not None else "it is larger"
     return f"too large: {found}; at most {limit:,} are read (COLLECTION_MAX_BYTES raises that)"
-
-
-def parse_date(value: object) -> datetime | None:
-    """A date as documents give it, in UTC and to the second; None when it cannot be told.
-
-    Without a time zone it is taken as UTC. To the second, because a database that keeps milliseconds must give back
-    exactly what it was given.
-    """
-    if isinstance(value, datetime):
-        moment = value
-    elif isinstance(value, date):
-        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    elif isinstance(value, str):
-        moment = _parse_text(value.strip())
-    else:
-        return None
-    if moment is None:
-        return None
-    try:
-        zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:  # year 1 or 9999 with an offset that leads out of the calendar
-        return None
-    return zoned.replace(microsecond=0)
-
-
-def _parse_text(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    if found := TIMESTAMP.fullmatch(text):
-        return _moment(found)
-    for pattern in WRITTEN_DATES:
-        try:
-            return datetime.strptime(text, pattern).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    return None
-
-
-def _moment(found: re.Match[str]) -> datetime | None:
-    numbers = [int(part or 0) for part in found.groups()[:6]]
-    sign, hours, minutes = found.groups()[6:]
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    try:
-        return datetime(*numbers, tzinfo=timezone(-offset if sign == "-" else offset))
-    except ValueError:  # no such day, or a zone a day away
-        return None

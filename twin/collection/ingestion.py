@@ -82,7 +82,11 @@ def ingest(
             )
         run.counts = report.counts
         if forget_empty:
-            new = {each.source.id for each in report.sources if each.source.id not in remembered and not each.held}
+            new = {
+                each.source.id
+                for each in report.sources
+                if not (each.source.id in remembered or each.held or each.withheld)
+            }
             looked_at = new & warehouse.sources.last_looks().keys()  # not those that were put off
             warehouse.sources.forget(looked_at - warehouse.sources.held(looked_at).keys())
     return report

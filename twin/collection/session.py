@@ -42,6 +42,24 @@ class NoMemory:
         return iter(())
 
 
+class _Current:
+    """A memory without the looks at what has since come out or expired, so that it is read again, changed or not."""
+
+    def __init__(self, memory: Memory, clock: Callable[[], datetime]) -> None:
+        self._memory = memory
+        self._clock = clock
+
+    def visit(self, source: Source, url: str) -> Visit | None:
+        visit = self._memory.visit(source, url)
+        return visit if visit and self._holds(visit) else None
+
+    def visits(self, source: Source) -> Iterator[Visit]:
+        return (visit for visit in self._memory.visits(source) if self._holds(visit))
+
+    def _holds(self, visit: Visit) -> bool:
+        return visit.until is None or visit.until > self._clock()
+
+
 class Session:
     """One run of collection. A context manager: leaving it closes the connections. Safe to share between threads."""
 
@@ -55,7 +73,7 @@ class Session:
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
         self.settings = settings
-        self.memory = memory or NoMemory()
+        self.memory: Memory = _Current(memory or NoMemory(), clock)
         self.cache = cache
         """A folder for what a later run can use again, such as clones; None where nothing is to be kept."""
         self.looked_since = looked_since

@@ -6,6 +6,10 @@ authors:
       - notes/                              # a folder, relative to this file
       - https://example.com/an-article
       - https://github.com/ada/engine.git
+      - location: blog/
+        include: ["posts/**"]                 # patterns in the syntax of .gitignore
+        exclude: [unfinished/, "*.tmp.md"]
+        include_drafts: true
 """
 
 from __future__ import annotations
@@ -18,24 +22,54 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin import collection
+from twin.collection.withheld import patterns
 from twin.errors import InputError, SettingsError
 from twin.records import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from twin.warehouse import Warehouse
 
-__all__ = ["at", "configured", "known"]
+__all__ = ["NO_CHOICE", "Choice", "choice", "chosen", "configured", "known", "selected"]
 
 NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|[\w.-]+@[\w.-]+:")
 """How a URL, a prefix such as `feed:`, and a place that git reaches by ssh begin."""
 CREDENTIALS = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be read of sources, as a person says it; what is None stays as it was."""
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    include_drafts: bool | None = None
+
+
+NO_CHOICE = Choice()
+
+
+def choice(include: Iterable[str] | None, exclude: Iterable[str] | None, include_drafts: bool | None) -> Choice:
+    """A choice from what commands and run configurations give."""
+    return Choice(
+        include=None if include is None else tuple(include),
+        exclude=None if exclude is None else tuple(exclude),
+        include_drafts=include_drafts,
+    )
+
+
+class _Place(msgspec.Struct, forbid_unknown_fields=True):
+    """A location of which not everything is read."""
+
+    location: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    include_drafts: bool = False
+
+
 class _Author(msgspec.Struct, forbid_unknown_fields=True):
     name: str
-    sources: list[str] = []
+    sources: list[str | _Place] = []
 
 
 class _Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,15 +99,40 @@ def known(config: Path, warehouse: Warehouse) -> list[Source]:
     return list({source.id: source for source in kept}.values())
 
 
-def at(locations: Iterable[str], author: str | None, config: Path, warehouse: Warehouse) -> list[Source]:
-    """The sources at some locations. Where no author is named, one that is known already keeps its own.
+def selected(
+    locations: Sequence[str], author: str | None, known: Sequence[Source], choice: Choice = NO_CHOICE
+) -> list[Source]:
+    """The sources at some locations, all that are `known` where none is named. What is not said of one that is known
+    already, such as its author, stays.
 
     Raises:
-        InputError: There is nothing to read at a location.
+        InputError: There is nothing to read at a location, or a pattern is of no use.
     """
+    if not locations:
+        return [chosen(source, choice) for source in known]
     named = [collection.detect(location, author) for location in locations]
-    earlier = {source.id: source for source in known(config, warehouse)}
-    return [source if source.author else earlier.get(source.id, source) for source in named]
+    earlier = {source.id: source for source in known}
+    known_as = [earlier.get(source.id, source) for source in named]
+    return [
+        chosen(msgspec.structs.replace(before, author=source.author or before.author), choice)
+        for source, before in zip(named, known_as, strict=True)
+    ]
+
+
+def chosen(source: Source, choice: Choice) -> Source:
+    """The source with what a person chose to read of it. Blank patterns count as none.
+
+    Raises:
+        InputError: A pattern is of no use, or the source has no files to choose from.
+    """
+    result = msgspec.structs.replace(
+        source,
+        include=source.include if choice.include is None else tuple(filter(str.strip, choice.include)),
+        exclude=source.exclude if choice.exclude is None else tuple(filter(str.strip, choice.exclude)),
+        include_drafts=source.include_drafts if choice.include_drafts is None else choice.include_drafts,
+    )
+    patterns.check(result)
+    return result
 
 
 def _configured(config: Path, kinds: Mapping[str, str]) -> list[Source]:
@@ -87,12 +146,20 @@ def _configured(config: Path, kinds: Mapping[str, str]) -> list[Source]:
     folder = config.resolve().parent
     try:
         return [
-            _source(_absolute(location, folder), author.name, kinds)
+            _configured_source(place, folder, author.name, kinds)
             for author in parsed.authors
-            for location in author.sources
+            for place in author.sources
         ]
     except InputError as error:
         raise SettingsError(f"{config}: {error.message}") from error
+
+
+def _configured_source(place: str | _Place, folder: Path, author: str, kinds: Mapping[str, str]) -> Source:
+    if isinstance(place, str):
+        return _source(_absolute(place, folder), author, kinds)
+    source = _source(_absolute(place.location, folder), author, kinds)
+    choice = Choice(include=place.include, exclude=place.exclude, include_drafts=place.include_drafts)
+    return chosen(source, choice)
 
 
 def _source(location: str, author: str, kinds: Mapping[str, str]) -> Source:

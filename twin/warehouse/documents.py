@@ -97,6 +97,27 @@ class RawDocuments(Part):
         """The live documents, or those of them with these ids, in the order of their ids."""
         return self._read("raw_documents", LIVE, ids, Document)
 
+    def left_out(self, source_ids: Collection[str]) -> Iterator[tuple[str, dict[str, int]]]:
+        """The live documents of some sources that have pieces which are not for readers, by location: how many of each
+        kind were left out."""
+        wanted = {**LIVE, "source_id": {"$in": sorted(source_ids)}, "left_out": {"$nin": [None, {}]}}
+        with self._connection.reaching():
+            for row in self._database["raw_documents"].find(wanted, {"url": 1, "left_out": 1}).sort("url"):
+                yield row["url"], row["left_out"]
+
+    def left_out_counts(self) -> dict[str, int]:
+        """How many pieces of each kind were left out of the live documents."""
+        pairs = {"$objectToArray": {"$ifNull": ["$left_out", {}]}}
+        steps = [
+            {"$match": {**LIVE, "left_out": {"$nin": [None, {}]}}},
+            {"$project": {"pairs": pairs}},
+            {"$unwind": "$pairs"},
+            {"$group": {"_id": "$pairs.k", "pieces": {"$sum": "$pairs.v"}}},
+            {"$sort": {"_id": 1}},
+        ]
+        with self._connection.reaching():
+            return {row["_id"]: row["pieces"] for row in self._database["raw_documents"].aggregate(steps)}
+
     def authors(self) -> list[str]:
         """The authors of the live documents, by name."""
         with self._connection.reaching():

@@ -15,8 +15,8 @@ import msgspec
 
 from twin.collection.events import Ended, Found, Idle
 from twin.errors import SourceRefused
-from twin.records import Document, Gone, Rejected, Unchanged, Visit, document_id
-from twin.warehouse import looks, visits
+from twin.records import Document, Gone, Rejected, Unchanged, Visit, Withheld, document_id
+from twin.warehouse import looks, visits, withholding
 from twin.warehouse.conversion import storable_text, storable_time
 from twin.warehouse.outcomes import Outcomes
 from twin.warehouse.removal import remove_vanished
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
+    from twin.collection.collector import Item
     from twin.collection.events import Event
     from twin.records import Source
 
@@ -59,6 +60,7 @@ class _Batch(msgspec.Struct):
     unchanged: list[tuple[looks.Look, str, str]] = []
     """With the document's id and URL."""
     gone: list[tuple[looks.Look, Gone]] = []
+    withheld: list[tuple[looks.Look, Withheld]] = []
     visits: list[tuple[Source, Visit]] = []
     ended: list[looks.Look] = []
     items: int = 0
@@ -138,7 +140,7 @@ class Ingest:
             look = self._looks[source] = looks.Look(source, number=len(self._looks))
         return look
 
-    def _arrive(self, look: looks.Look, item: Document | Rejected | Gone | Unchanged | Visit) -> None:
+    def _arrive(self, look: looks.Look, item: Item) -> None:
         batch = self._batch
         match item:
             case Document():
@@ -164,6 +166,9 @@ class Ingest:
             case Gone():
                 gone = Gone(url=storable_text(item.url), reason=storable_text(item.reason))
                 batch.gone.append((look, gone))
+            case Withheld():
+                url, reason = storable_text(item.url), storable_text(item.reason)
+                batch.withheld.append((look, msgspec.structs.replace(item, url=url, reason=reason)))
             case Visit():
                 if not self._vouches_for_unfit(item, look):
                     batch.visits.append((look.source, item))
@@ -217,6 +222,7 @@ class Ingest:
             self._outcomes.add(look.id, Outcome(url=rejected.url, state=state, reason=rejected.reason))
         self._note_unchanged(batch, stored)
         self._note_gone(batch, stored)
+        self._note_withheld(batch)
         self._outcomes.flush()
         visits.write(self._database, batch.visits, self._now)
         self._end(batch.ended)
@@ -241,9 +247,17 @@ class Ingest:
             visit = visits.read(self._database, look.source, gone.url) if key not in stored else None
             urls = visit.documents if visit else [gone.url] if key in stored and stored[key]["live"] else []
             look.doubted = look.doubted or bool(urls)
-            self._seen.doubt(look.number, [Candidate(document_id(url), url, gone.reason) for url in urls])
+            self._seen.doubt(look.number, [Candidate(document_id(url), url, gone.reason, "gone") for url in urls])
             if not urls and key not in stored:
                 self._outcomes.add(look.id, Outcome(url=gone.url, state="failed", reason=gone.reason))
+
+    def _note_withheld(self, batch: _Batch) -> None:
+        """Tells what is withheld, and notes which documents it gave before."""
+        for look, item in batch.withheld:
+            self._outcomes.add(look.id, Outcome(url=item.url, state="withheld", reason=item.reason))
+        for look, document, url, reason in withholding.documents(self._database, batch.withheld):
+            look.doubted = True
+            self._seen.doubt(look.number, [Candidate(document, url, reason, "withheld")])
 
     def _end(self, ended: list[looks.Look]) -> None:
         """Finds what the ended sources miss, and notes how they ended."""

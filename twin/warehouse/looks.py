@@ -87,7 +87,7 @@ def note_missing(database: Database[dict[str, Any]], seen: Seen, ended: Sequence
         look = searched[row["source_id"]]
         if not seen.has_shown(row["_id"], look.number):
             look.doubted = True
-            seen.doubt(look.number, [Candidate(row["_id"], row["url"], None)])
+            seen.doubt(look.number, [Candidate(row["_id"], row["url"])])
 
 
 def write(database: Database[dict[str, Any]], ended: Sequence[Look], tally: Tally, now: datetime) -> None:

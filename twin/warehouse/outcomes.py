@@ -10,7 +10,7 @@ from pymongo import ReplaceOne
 
 from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.part import BATCH
-from twin.warehouse.report import PROBLEMS, Outcome, State
+from twin.warehouse.report import ABSENT, PROBLEMS, Outcome, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from twin.records import Source
     from twin.warehouse.report import Tally
 
-__all__ = ["Outcomes", "Problem", "problems"]
+__all__ = ["Outcomes", "Problem", "problems", "withheld"]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that was refused or failed at the last look, and why."""
+    """A document that was refused, failed or was withheld at the last look, and why."""
 
     url: str
     state: State
@@ -52,6 +52,10 @@ class Outcomes:
         self._tally.record(source_id, outcome)
         self._waiting.append((source_id, outcome))
 
+    def count(self, source_id: str, outcome: Outcome) -> None:
+        """Counts an outcome that another one of the same document is to be remembered by."""
+        self._tally.record(source_id, outcome)
+
     def flush(self) -> None:
         """Writes what was added. Unchanged ones only where an earlier look said something against them."""
         waiting, self._waiting = self._waiting, []
@@ -73,19 +77,30 @@ class Outcomes:
     def drop_old(self, sources: Sequence[Source]) -> None:
         """Drops what an earlier look said against documents that sources, which were read whole, do not show now."""
         if sources:
-            told_before = {"state": {"$in": sorted(PROBLEMS)}, "at": {"$lt": self._now}}
+            told_before = {"state": {"$in": sorted(ABSENT)}, "at": {"$lt": self._now}}
             self._outcomes.delete_many({**told_before, "source_id": {"$in": [source.id for source in sources]}})
 
     def _take_back(self, keys: Sequence[str], condition: dict[str, Any] | None = None) -> None:
         if keys:
-            wrong = {"_id": {"$in": list(keys)}, "state": {"$in": sorted(PROBLEMS)}, **(condition or {})}
+            wrong = {"_id": {"$in": list(keys)}, "state": {"$in": sorted(ABSENT)}, **(condition or {})}
             good = {"state": "unchanged", "reason": None, "at": self._now}
             self._outcomes.update_many(wrong, {"$set": good})
 
 
 def problems(database: Database[dict[str, Any]], sources: Iterable[str] | None = None) -> Iterator[Problem]:
     """What was refused or failed at the last look, of all sources or some, by source and location."""
-    condition: dict[str, Any] = {"state": {"$in": sorted(PROBLEMS)}}
+    return _in_states(database, sorted(PROBLEMS), sources)
+
+
+def withheld(database: Database[dict[str, Any]], sources: Iterable[str] | None = None) -> Iterator[Problem]:
+    """What was withheld at the last look, of all sources or some, by source and location."""
+    return _in_states(database, ["withheld"], sources)
+
+
+def _in_states(
+    database: Database[dict[str, Any]], states: Sequence[str], sources: Iterable[str] | None
+) -> Iterator[Problem]:
+    condition: dict[str, Any] = {"state": {"$in": list(states)}}
     if sources is not None:
         condition["source_id"] = {"$in": sorted(sources)}
     for row in database["outcomes"].find(condition, batch_size=BATCH).sort("_id"):

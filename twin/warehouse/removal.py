@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from twin.warehouse.looks import Look
     from twin.warehouse.outcomes import Outcomes
-    from twin.warehouse.seen import Seen
+    from twin.warehouse.seen import Doubt, Seen
 
 __all__ = ["remove_vanished"]
 
@@ -70,7 +70,7 @@ def remove_vanished(
                 "If they are really gone, confirm it."
             )
         else:
-            remover.remove([look for look in group.looks if look.error is None], gone=False)
+            remover.remove([look for look in group.looks if look.error is None], "missing")
         if group.gone > max(limit, FEW):
             warnings.append(
                 f"{group.name}: {group.gone} of {group.held} documents are said to be gone at once, so none was "
@@ -78,7 +78,8 @@ def remove_vanished(
             )
             remover.keep(group.looks)
         else:
-            remover.remove(group.looks, gone=True)
+            remover.remove(group.looks, "gone")
+        remover.remove(group.looks, "withheld")  # by somebody's own word, so however many they are
     return warnings
 
 
@@ -91,21 +92,23 @@ class _Remover:
         self._outcomes = outcomes
         self._tombstone = {"$set": {"live": False, "removed_at": now}}
 
-    def remove(self, run: Sequence[Look], *, gone: bool) -> None:
-        """Tombstones what sources say is gone, or else what they miss."""
+    def remove(self, run: Sequence[Look], doubt: Doubt) -> None:
+        """Tombstones the documents of sources that are in doubt for one reason."""
         for look in run:
-            for page in pages(self._seen.candidates(look.number, gone=gone), PAGE):
+            for page in pages(self._seen.candidates(look.number, doubt), PAGE):
                 ids = [candidate.document for candidate in page]
                 self._documents.update_many({"_id": {"$in": ids}, **LIVE}, self._tombstone)
                 for candidate in page:
                     outcome = Outcome(url=candidate.url, state="removed", reason=candidate.reason)
-                    self._outcomes.add(look.id, outcome)
+                    # What is withheld stays listed as that, for as long as it is
+                    tell = self._outcomes.count if doubt == "withheld" else self._outcomes.add
+                    tell(look.id, outcome)
                 self._outcomes.flush()
 
     def keep(self, run: Sequence[Look]) -> None:
         """Records that what sources say is gone is kept."""
         for look in run:
-            for page in pages(self._seen.candidates(look.number, gone=True), PAGE):
+            for page in pages(self._seen.candidates(look.number, "gone"), PAGE):
                 for candidate in page:
                     reason = f"{candidate.reason} (kept, because too many are gone at once)"
                     self._outcomes.add(look.id, Outcome(url=candidate.url, state="failed", reason=reason))
@@ -155,11 +158,13 @@ def _groups(database: Database[dict[str, Any]], seen: Seen, run: Sequence[Look])
     for name, members in groups.items():
         missing, gone, unseen = 0, 0, 0
         for look in members:
-            absent, told = doubts.get(look.number, (0, 0))
-            gone += told
+            of = doubts.get(look.number)
+            if of is None:
+                continue
+            gone += of["gone"]
             if look.error is None:
-                missing += absent
+                missing += of["missing"]
             elif held.get(look.id, 0) > 1:  # of a single page, its failure says it already
-                unseen += absent
+                unseen += of["missing"]
         if any(look.number in doubts for look in members):
             yield _Group(name, members, sum(held.get(look.id, 0) for look in members), missing, gone, unseen)

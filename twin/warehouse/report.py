@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 
     from twin.records import Source
 
-__all__ = ["PROBLEMS", "STATES", "IngestReport", "Outcome", "SourceReport", "State", "Tally", "kept"]
+__all__ = ["ABSENT", "PROBLEMS", "STATES", "IngestReport", "Outcome", "SourceReport", "State", "Tally", "kept"]
 
-State = Literal["added", "changed", "removed", "unchanged", "refused", "failed"]
-STATES: tuple[State, ...] = ("added", "changed", "removed", "unchanged", "refused", "failed")
+State = Literal["added", "changed", "removed", "unchanged", "refused", "failed", "withheld"]
+STATES: tuple[State, ...] = ("added", "changed", "removed", "unchanged", "refused", "failed", "withheld")
 """In the order in which they are always shown."""
 PROBLEMS: frozenset[State] = frozenset({"refused", "failed"})
+ABSENT: frozenset[State] = frozenset({*PROBLEMS, "withheld"})
+"""What keeps a document out of the warehouse; what is listed for as long as it holds."""
 MAX_KEPT = 1_000
-"""Outcomes in a report, of problems and of the others each, and warnings; all outcomes are in the warehouse."""
+"""Outcomes in a report, of problems, withheld ones and the others each, and warnings; all are in the warehouse."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +41,13 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int = 0
     refused: int = 0
     failed: int = 0
+    withheld: int = 0
     error: str | None = None
     """Why it was not read whole."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """The six counts."""
+        """The seven counts."""
         return {name: getattr(self, name) for name in STATES}
 
     @property
@@ -62,8 +65,9 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int = 0
     refused: int = 0
     failed: int = 0
+    withheld: int = 0
     outcomes: list[Outcome] = []
-    """Of every document but the unchanged ones, up to `MAX_KEPT` problems and as many others."""
+    """Of every document but the unchanged ones, up to `MAX_KEPT` problems, withheld ones and others each."""
     warnings: list[str] = []
     """Up to `MAX_KEPT`."""
     sources: list[SourceReport] = []
@@ -71,13 +75,18 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> dict[str, int]:
-        """The six counts, in the order they are always shown in."""
+        """The seven counts, in the order they are always shown in."""
         return {name: getattr(self, name) for name in STATES}
 
     @property
     def problems(self) -> list[Outcome]:
         """The outcomes that are refusals and failures."""
         return [outcome for outcome in self.outcomes if outcome.state in PROBLEMS]
+
+    @property
+    def kept_back(self) -> list[Outcome]:
+        """The outcomes that are withheld."""
+        return [outcome for outcome in self.outcomes if outcome.state == "withheld"]
 
     @property
     def held(self) -> int:
@@ -100,8 +109,7 @@ class Tally:
     def __init__(self) -> None:
         self.total = dict.fromkeys(STATES, 0)
         self._counts: dict[str, dict[State, int]] = {}
-        self._problems: list[Outcome] = []
-        self._others: list[Outcome] = []
+        self._outcomes: dict[str, list[Outcome]] = {"others": [], "withheld": [], "problems": []}
         self._warnings: list[str] = []
         self._ended: dict[str, tuple[Source, str | None]] = {}
 
@@ -119,7 +127,7 @@ class Tally:
     def record(self, source_id: str, outcome: Outcome) -> None:
         """Counts an outcome, and keeps it while there is room."""
         self.count(source_id, outcome.state)
-        room = self._problems if outcome.state in PROBLEMS else self._others
+        room = self._outcomes[_room(outcome)]
         if len(room) < MAX_KEPT:
             room.append(outcome)
 
@@ -140,7 +148,7 @@ class Tally:
         """What was counted."""
         return IngestReport(
             **self.total,
-            outcomes=[*self._others, *self._problems],
+            outcomes=[outcome for room in self._outcomes.values() for outcome in room],
             warnings=self._warnings,
             sources=[
                 SourceReport(source=source, error=error, **self.of(source.id)) for source, error in self._ended.values()
@@ -149,12 +157,18 @@ class Tally:
 
 
 def kept(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The first `MAX_KEPT` problems and the first `MAX_KEPT` others, in their order."""
-    room = {True: MAX_KEPT, False: MAX_KEPT}
+    """The first `MAX_KEPT` problems, withheld ones and others each, in their order."""
+    taken = dict.fromkeys(("others", "withheld", "problems"), 0)
     result = []
     for outcome in outcomes:
-        problem = outcome.state in PROBLEMS
-        if room[problem]:
-            room[problem] -= 1
+        room = _room(outcome)
+        if taken[room] < MAX_KEPT:
+            taken[room] += 1
             result.append(outcome)
     return result
+
+
+def _room(outcome: Outcome) -> str:
+    if outcome.state in PROBLEMS:
+        return "problems"
+    return "withheld" if outcome.state == "withheld" else "others"

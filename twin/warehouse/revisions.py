@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 
 from twin.records import Rejected
 from twin.warehouse.conversion import storable_text, to_row
@@ -39,7 +39,7 @@ class Revisions:
         """Hash, revision, source and liveness of those that are held, by id."""
         if not ids:
             return {}
-        fields = {"hash": 1, "revision": 1, "live": 1, "source_id": 1}
+        fields = {"hash": 1, "revision": 1, "live": 1, "source_id": 1, "left_out": 1, "expires_at": 1}
         return {row["_id"]: row for row in self._documents.find({"_id": {"$in": list(ids)}}, fields)}
 
     def store(
@@ -47,7 +47,7 @@ class Revisions:
     ) -> Iterator[tuple[Document, Literal["added", "changed", "unchanged"]]]:
         """Writes what differs from `stored`, which is brought up to date, and then tells what became of each."""
         told: list[tuple[Document, Literal["added", "changed", "unchanged"]]] = []
-        writes: dict[str, ReplaceOne[dict[str, Any]]] = {}
+        writes: dict[str, ReplaceOne[dict[str, Any]] | UpdateOne] = {}
         replaced: list[str] = []
         for document in documents:
             old = stored.get(document.id)
@@ -55,6 +55,8 @@ class Revisions:
             changed = old is not None and old["hash"] != hash_
             if old and old["live"] and (not changed or self._is_anothers(document, old)):
                 told.append((document, "unchanged"))
+                if not changed and (update := _beside_the_text(document, old)):
+                    writes[document.id] = UpdateOne({"_id": document.id}, {"$set": update})
                 continue
             if changed:
                 replaced.append(document.id)
@@ -83,6 +85,13 @@ class Revisions:
                 {"$merge": {"into": "revisions", "whenMatched": "keepExisting", "whenNotMatched": "insert"}},
             ]
         )
+
+
+def _beside_the_text(document: Document, old: dict[str, Any]) -> dict[str, Any]:
+    """What has changed of a document that reads as before."""
+    now = {"left_out": document.left_out, "expires_at": document.expires_at}
+    before = {"left_out": old.get("left_out") or {}, "expires_at": old.get("expires_at")}
+    return now if now != before else {}
 
 
 def unfit(document: Document) -> Rejected | None:

@@ -6,19 +6,22 @@ SQLite's own temporary database: it has no name, lives in the page cache until i
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Candidate", "Seen"]
+__all__ = ["Candidate", "Doubt", "Seen"]
+
+Doubt = Literal["missing", "gone", "withheld"]
+"""Why a document may have to be removed: its source shows it no more, says that it is no more, or withholds it."""
 
 CACHE_KIB = 8_192
 SCHEMA = """
 CREATE TABLE shown (document TEXT, source INTEGER, PRIMARY KEY (document, source)) WITHOUT ROWID;
 CREATE TABLE unfit (document TEXT, source INTEGER, PRIMARY KEY (document, source)) WITHOUT ROWID;
 CREATE TABLE candidates (
-    source INTEGER, document TEXT, url TEXT, reason TEXT, PRIMARY KEY (source, document)
+    source INTEGER, document TEXT, url TEXT, reason TEXT, doubt TEXT, PRIMARY KEY (source, document)
 ) WITHOUT ROWID;
 """
 
@@ -28,8 +31,9 @@ class Candidate(NamedTuple):
 
     document: str
     url: str
-    reason: str | None
+    reason: str | None = None
     """What the source said of it; None for one that is merely missing."""
+    doubt: Doubt = "missing"
 
 
 class Seen:
@@ -62,8 +66,8 @@ class Seen:
     def doubt(self, source: int, candidates: Iterable[Candidate]) -> None:
         """Notes documents that may have to be removed; what a source says of one counts for more than its absence."""
         self._database.executemany(
-            "INSERT INTO candidates VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET reason = excluded.reason WHERE excluded.reason IS NOT NULL",
+            "INSERT INTO candidates VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET reason = excluded.reason, doubt = excluded.doubt WHERE excluded.doubt != 'missing'",
             [(source, *candidate) for candidate in candidates],
         )
 
@@ -75,28 +79,28 @@ class Seen:
         """Document, location, the source that misses it and one that shows it, for each such document."""
         yield from self._database.execute(
             "SELECT c.document, c.url, c.source, MIN(s.source) FROM candidates c JOIN shown s USING (document) "
-            "WHERE c.reason IS NULL GROUP BY c.document, c.source"
+            "WHERE c.doubt != 'gone' GROUP BY c.document, c.source"
         )
 
     def shown_nowhere(self) -> Iterator[tuple[str, str, int]]:
         """Document, location and the source that misses it, for each that no source of the run was seen to show."""
         yield from self._database.execute(
-            "SELECT document, url, source FROM candidates WHERE reason IS NULL "
+            "SELECT document, url, source FROM candidates WHERE doubt != 'gone' "
             "AND document NOT IN (SELECT document FROM shown)"
         )
 
-    def doubts(self) -> dict[int, tuple[int, int]]:
-        """How many documents of each source are missing, and how many it says are gone."""
-        rows = self._database.execute(
-            "SELECT source, SUM(reason IS NULL), COUNT(reason) FROM candidates GROUP BY source"
-        )
-        return {source: (missing, gone) for source, missing, gone in rows}
+    def doubts(self) -> dict[int, dict[Doubt, int]]:
+        """How many documents of each source may have to be removed, by why."""
+        rows = self._database.execute("SELECT source, doubt, COUNT(*) FROM candidates GROUP BY source, doubt")
+        found: dict[int, dict[Doubt, int]] = {}
+        for source, doubt, count in rows:
+            found.setdefault(source, {"missing": 0, "gone": 0, "withheld": 0})[doubt] = count
+        return found
 
-    def candidates(self, source: int, *, gone: bool) -> Iterator[Candidate]:
-        """The documents that a source says are gone, or else those that it only misses."""
+    def candidates(self, source: int, doubt: Doubt) -> Iterator[Candidate]:
+        """The documents of a source that may have to be removed for one reason."""
         rows = self._database.execute(
-            "SELECT document, url, reason FROM candidates WHERE source = ? AND (reason IS NOT NULL) = ?",
-            (source, gone),
+            "SELECT document, url, reason, doubt FROM candidates WHERE source = ? AND doubt = ?", (source, doubt)
         )
         yield from map(Candidate._make, rows)
 

@@ -82,6 +82,11 @@ class Sources(Part):
         with self._connection.reaching():
             yield from outcomes.problems(self._database, source_ids)
 
+    def withheld(self, source_ids: Collection[str] | None = None) -> Iterator[Problem]:
+        """What was withheld at the last look, of all sources or some, by source and location."""
+        with self._connection.reaching():
+            yield from outcomes.withheld(self._database, source_ids)
+
     def visit(self, source: Source, url: str) -> Visit | None:
         """The last look at a place of a source; None before the first, or when documents that it gave are gone."""
         with self._connection.reaching():

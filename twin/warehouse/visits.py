@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twin.records import Source
 
-__all__ = ["all_of", "at_their_locations", "checked", "forget", "givers", "read", "read_from", "write"]
+__all__ = ["all_of", "at_their_locations", "checked", "forget", "given", "givers", "read", "read_from", "write"]
 
 PAGE = 500
 FEW = 10
@@ -100,6 +100,14 @@ def givers(database: Database[dict[str, Any]], documents: Sequence[str], sources
     wanted = set(documents)
     rows = database["visits"].find(given, {"documents": 1, "source_id": 1}).sort("_id")
     return {url: row["source_id"] for row in rows for url in row["documents"] if url in wanted}
+
+
+def given(database: Database[dict[str, Any]], source_id: str, url: str, *, below: bool = False) -> list[str]:
+    """The locations of the documents that the last look at a place gave; with `below`, at the places in that folder."""
+    key = _key(source_id, url)
+    place = {"$gte": key, "$lt": f"{key}\U0010ffff"} if below else key
+    rows = database["visits"].find({"_id": place}, {"documents": 1})
+    return [document for row in rows for document in row["documents"]]
 
 
 def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from twin import collection
 from twin.errors import SourceFailed
-from twin.records import Document, Rejected, Source, document_id
+from twin.records import Document, Rejected, Source, Withheld, document_id
 from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def settings(**changes: object) -> SourceSettings:
     return read(SourceSettings).model_copy(update=changes)
 
 
-def collect(folder: Path, author: str | None = "Ada", **changes: object) -> list[Document | Rejected]:
+def collect(folder: Path, author: str | None = "Ada", **changes: object) -> list[Document | Rejected | Withheld]:
     return list(collection.look(collection.detect(str(folder), author), settings(**changes)))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twin import collection
 from twin.collection.collectors import jsonl
 from twin.errors import InputError, SourceFailed
-from twin.records import Document, Rejected, document_id
+from twin.records import Document, Rejected, Withheld, document_id
 from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 GOOD = {"id": "1", "url": "https://a.example.org/p", "author": "Ada", "title": "T", "content": "Text."}
 
 
-def collect(tmp_path: Path, data: bytes, author: str | None = None, **changes: object) -> list[Document | Rejected]:
+def collect(
+    tmp_path: Path, data: bytes, author: str | None = None, **changes: object
+) -> list[Document | Rejected | Withheld]:
     path = tmp_path / "articles.jsonl"
     path.write_bytes(data)
     settings = read(SourceSettings).model_copy(update=changes)

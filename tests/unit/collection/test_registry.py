@@ -35,7 +35,8 @@ class DiaryCollector:
 
     def collect(self, source, session):
         for number, line in enumerate(Path(source.location).read_text().splitlines(), 1):
-            yield finish(Draft(url=f"{Path(source.location).as_uri()}#{number}", title=line, content=line), source)
+            url = f"{Path(source.location).as_uri()}#{number}"
+            yield finish(Draft(url=url, title=line, content=line), source, session)
 
 
 COLLECTOR = DiaryCollector()

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from twin.collection.collector import failed, finish, refused
 from twin.collection.collectors.folder import as_path
-from twin.collection.exports import archives, export_files, obsidian
+from twin.collection.exports import archives, export_files, obsidian, substack
 from twin.collection.files import formats, stamps
+from twin.collection.withheld import patterns
 from twin.errors import CollectionError, SourceFailed, SourceRefused
+from twin.records import Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchiveCollector"]
 
-READER = f"archive/1 {formats.VERSION}"
+READER = f"archive/2 {formats.VERSION}"
 NOT_ITS_OWN = frozenset({"__MACOSX"})
 
 
@@ -42,23 +44,37 @@ class ArchiveCollector:
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
         read = partial(_read, path, source, session)
-        return stamps.unless_unchanged(source, session, READER, [path], read, may_heal=True)
+        reader = f"{READER} {patterns.fingerprint(source)}"
+        return stamps.unless_unchanged(source, session, reader, [path], read, may_heal=True)
 
 
 def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
     is_vault = False
+    excluded: list[tuple[PurePosixPath, str]] = []
 
     def wanted(entry: PurePosixPath) -> bool:
         nonlocal is_vault
         is_vault = is_vault or obsidian.SIGN in entry.parts
-        return _is_document(entry)
+        if not _is_document(entry):
+            return entry.name == substack.TABLE
+        if reason := patterns.why_excluded(source, entry):
+            excluded.append((entry, reason))
+        return not reason
 
-    max_bytes = session.settings.max_bytes
-    with export_files.opened(path, wanted, member_bytes=max_bytes) as export:
+    with export_files.opened(path, wanted, member_bytes=session.settings.max_bytes) as export:
         yield from export.rejections()
-        for member in export.members:
-            yield _document(member, export.place(member.path), source, max_bytes, vault=is_vault)
-        if not export.members:
+        yield from (Withheld(url=export.place(entry), reason=reason) for entry, reason in excluded)
+        tables = export.named(lambda entry: entry.name == substack.TABLE)
+        unpublished = {
+            table.path.parent / substack.FOLDER / f"{name}.html"
+            for table in tables
+            for name in substack.unpublished(export_files.read(table, session.settings.max_bytes))
+        }
+        documents = [member for member in export.members if member not in tables]
+        for member in documents:
+            said: dict[str, object] = {"published": False} if member.path in unpublished else {}
+            yield _document(member, export.place(member.path), source, session, vault=is_vault, said=said)
+        if not documents and not excluded:
             raise SourceFailed(
                 f"{path} has no documents. Files that are read end in {', '.join(sorted(formats.ENDINGS))}."
             )
@@ -70,14 +86,18 @@ def _is_document(entry: PurePosixPath) -> bool:
     return entry.suffix.lower() in formats.ENDINGS
 
 
-def _document(member: Member, url: str, source: Source, max_bytes: int, *, vault: bool) -> Item:
+def _document(
+    member: Member, url: str, source: Source, session: Session, *, vault: bool, said: dict[str, object]
+) -> Item:
     try:
-        draft = formats.read_draft(export_files.read(member, max_bytes), member.path, url, vault=vault)
+        data = export_files.read(member, session.settings.max_bytes)
+        draft = formats.read_draft(data, member.path, url, vault=vault)
     except SourceRefused as refusal:
         return refused(url, str(refusal))
     except CollectionError as failure:
         return failed(url, str(failure))
-    return finish(draft, source)
+    draft.path, draft.said = member.path, {**draft.said, **said}
+    return finish(draft, source, session)
 
 
 COLLECTOR = ArchiveCollector()

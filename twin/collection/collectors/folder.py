@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from twin.collection.collector import failed, finish, refused, too_large
-from twin.collection.exports import obsidian
+from twin.collection.exports import obsidian, substack
 from twin.collection.files import formats, stamps
+from twin.collection.withheld import patterns
 from twin.errors import CollectionError, SourceFailed, SourceRefused
-from twin.records import Document, Unchanged, Visit
+from twin.records import Document, Unchanged, Visit, Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,16 +48,19 @@ class FolderCollector:
         root = Path(source.location)
         if root.is_file():
             vault = any(obsidian.is_vault(folder) for folder in root.parents)
-            yield from _collect_file(root, source, session, vault=vault)
+            yield from _collect_file(root, Path(root.name), source, session, vault=vault)
             return
         if not root.is_dir():
             raise SourceFailed(f"{root} does not exist: check the path, or remove this source.")
         collect = partial(_collect_file, source=source, session=session, vault=obsidian.is_vault(root))
         empty = True
         closed: list[Path] = []
-        for path in _walk(root, closed):
+        for found in _walk(root, source, closed):
             empty = False
-            yield from collect(path)
+            if isinstance(found, Withheld):
+                yield found
+            else:
+                yield from collect(found, found.relative_to(root))
         if closed:
             # Raised, so that what is in there is not taken for vanished
             raise SourceFailed(f"{len(closed)} folders cannot be opened, one is {closed[0]}: check who may read them.")
@@ -82,14 +86,19 @@ def as_path(location: str) -> Path | None:
         return None
 
 
-def _walk(root: Path, closed: list[Path]) -> Iterator[Path]:
-    """The files under a folder that may be documents, depth first, in the order of names; adds folders that cannot be
-    opened to `closed`."""
+def _walk(root: Path, source: Source, closed: list[Path]) -> Iterator[Path | Withheld]:
+    """The files under a folder that may be documents, depth first, in the order of names, and what the source's
+    patterns exclude; adds folders that cannot be opened to `closed`."""
     waiting: list[tuple[Path, bool]] = [(root, True)]
     while waiting:
         path, is_folder = waiting.pop()
+        within = path.relative_to(root)
         if not is_folder:
-            yield path
+            reason = patterns.why_excluded(source, within)
+            yield Withheld(url=path.as_uri(), reason=reason) if reason else path
+            continue
+        if path != root and (reason := patterns.why_folder_excluded(source, within)):
+            yield Withheld(url=f"{path.as_uri()}/", reason=reason, below=True)
             continue
         try:
             with os.scandir(path) as entries:
@@ -106,10 +115,12 @@ def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _collect_file(path: Path, source: Source, session: Session, *, vault: bool) -> Iterator[Item]:
-    """One file's document, and what is to be remembered of it."""
+def _collect_file(path: Path, within: Path, source: Source, session: Session, *, vault: bool) -> Iterator[Item]:
+    """One file's document, and what is to be remembered of it. `within`: where it lies in the source."""
     url = path.as_uri()
-    reader = stamps.reader_of(f"{formats.VERSION}{' vault' if vault else ''}", source, session.settings)
+    unpublished = substack.is_post(path) and path.stem in _unpublished(path.parent.parent)
+    signs = f"{' vault' if vault else ''}{' unpublished' if unpublished else ''}"
+    reader = stamps.reader_of(f"{formats.VERSION}{signs}", source, session.settings)
     try:
         before = _look_at(path)
         last = session.memory.visit(source, url)
@@ -128,10 +139,31 @@ def _collect_file(path: Path, source: Source, session: Session, *, vault: bool) 
     except OSError as error:
         yield failed(url, f"it cannot be read: {error.strerror or error}")
         return
-    outcome = finish(draft, source)
+    draft.path = within
+    if unpublished:
+        draft.said = {**draft.said, "published": False}
+    outcome = finish(draft, source, session)
     yield outcome
     if isinstance(outcome, Document) and stamps.is_settled(before, session.clock()):
-        yield Visit(url=url, reader=reader, documents=[outcome.url], digest=stamps.stamp(before))
+        until = stamps.until_of(outcome)
+        yield Visit(url=url, reader=reader, documents=[outcome.url], digest=stamps.stamp(before), until=until)
+
+
+def _unpublished(folder: Path) -> frozenset[str]:
+    """The posts of a Substack export in a folder that were never published."""
+    try:
+        found = _look_at(folder / substack.TABLE)
+    except (OSError, SourceRefused):
+        return frozenset()
+    return _in_table(folder / substack.TABLE, stamps.stamp(found))
+
+
+@lru_cache(maxsize=8)
+def _in_table(table: Path, _stamp: str) -> frozenset[str]:
+    try:
+        return substack.unpublished(table.read_bytes())
+    except OSError:
+        return frozenset()
 
 
 def _look_at(path: Path) -> os.stat_result:

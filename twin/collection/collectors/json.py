@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from twin.collection.collector import Item
     from twin.collection.session import Session
-    from twin.records import Document, Source
+    from twin.records import Source
 
 __all__ = ["JsonCollector", "items"]
 
-READER = "json/1"
+READER = "json/2"
 CHUNK_CHARS = 1 << 20
 OVERHEAD = 4
 """An object may be this many times the document limit, as JSON escapes take room."""
@@ -46,7 +46,7 @@ class JsonCollector:
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
-        read = partial(_read, path, source, session.settings.max_bytes)
+        read = partial(_read, path, source, session)
         return stamps.unless_unchanged(source, session, READER, [path], read)
 
 
@@ -92,13 +92,13 @@ def _begins_with_list(path: Path) -> bool:
         return False
 
 
-def _read(path: Path, source: Source, max_bytes: int) -> Iterator[Item]:
+def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
     empty = True
     try:
         with path.open(encoding="utf-8", errors="strict") as file:
-            for number, record in enumerate(items(file, max_bytes * OVERHEAD), 1):
+            for number, record in enumerate(items(file, session.settings.max_bytes * OVERHEAD), 1):
                 empty = False
-                yield _document(record, number, source, max_bytes)
+                yield _document(record, number, source, session)
     except CollectionError as error:
         raise SourceFailed(f"{path}: {error}.") from None
     except UnicodeDecodeError as error:
@@ -109,7 +109,8 @@ def _read(path: Path, source: Source, max_bytes: int) -> Iterator[Item]:
         raise SourceFailed(f"{path} has no documents: its list is empty.")
 
 
-def _document(record: object, number: int, source: Source, max_bytes: int) -> Document | Rejected:
+def _document(record: object, number: int, source: Source, session: Session) -> Item:
+    max_bytes = session.settings.max_bytes
     file_url = Path(source.location).as_uri()
     try:
         draft = draft_of(record, file_url)
@@ -118,7 +119,7 @@ def _document(record: object, number: int, source: Source, max_bytes: int) -> Do
     size = len(draft.content.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         return refused(draft.url, f"item {number}: {too_large(size, max_bytes)}")
-    outcome = finish(draft, source)
+    outcome = finish(draft, source, session)
     return refused(outcome.url, f"item {number}: {outcome.reason}") if isinstance(outcome, Rejected) else outcome
 
 

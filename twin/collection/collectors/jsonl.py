@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
     from twin.collection.collector import Draft, Item
     from twin.collection.session import Session
-    from twin.records import Document, Source
-    from twin.settings import SourceSettings
+    from twin.records import Source
 
 __all__ = ["ENDINGS", "JsonlCollector", "parse"]
 
-READER = "jsonl/2"
+READER = "jsonl/3"
 ENDINGS = frozenset({".jsonl", ".ndjson"})
 MAX_LINE_OVERHEAD = 4
 """A line may be this many times the document limit, as JSON escapes take room."""
@@ -50,7 +49,7 @@ class JsonlCollector:
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
-        return stamps.unless_unchanged(source, session, READER, [path], partial(_read, path, source, session.settings))
+        return stamps.unless_unchanged(source, session, READER, [path], partial(_read, path, source, session))
 
 
 def parse(line: bytes | str, fallback_url: str) -> Draft:
@@ -68,20 +67,21 @@ def parse(line: bytes | str, fallback_url: str) -> Draft:
     return draft_of(record, fallback_url)
 
 
-def _read(path: Path, source: Source, settings: SourceSettings) -> Iterator[Item]:
+def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
     empty = True
     try:
         with path.open("rb") as file:
-            for number, line in _lines(file, settings.max_bytes * MAX_LINE_OVERHEAD):
+            for number, line in _lines(file, session.settings.max_bytes * MAX_LINE_OVERHEAD):
                 empty = False
-                yield _collect_line(line, number, source, settings)
+                yield _collect_line(line, number, source, session)
     except OSError as error:
         raise SourceFailed(f"{path} cannot be read: {error.strerror or error}.") from None
     if empty:
         raise SourceFailed(f"{path} has no documents: it needs one JSON object a line.")
 
 
-def _collect_line(line: bytes | None, number: int, source: Source, settings: SourceSettings) -> Document | Rejected:
+def _collect_line(line: bytes | None, number: int, source: Source, session: Session) -> Item:
+    settings = session.settings
     file_url = Path(source.location).as_uri()
     place = f"{file_url}#L{number}"
     if line is None or len(line) > settings.max_bytes * MAX_LINE_OVERHEAD:
@@ -93,7 +93,7 @@ def _collect_line(line: bytes | None, number: int, source: Source, settings: Sou
     size = len(draft.content.encode("utf-8", "surrogatepass"))
     if size > settings.max_bytes:
         return refused(draft.url, f"line {number}: {too_large(size, settings.max_bytes)}")
-    outcome = finish(draft, source)
+    outcome = finish(draft, source, session)
     if isinstance(outcome, Rejected):
         return refused(outcome.url, f"line {number}: {outcome.reason}")
     return outcome

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from twin.collection.collector import Draft, failed, finish, parse_date, refused
+from twin.collection.collector import Draft, failed, finish, refused
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
 from twin.collection.files import decoding, stamps
 from twin.collection.pages import markup, webpage
 from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
+from twin.text.dates import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkedInCollector", "rows"]
 
-READER = f"linkedin/1 {webpage.VERSION}"
+READER = f"linkedin/2 {webpage.VERSION}"
 PLATFORM = "linkedin"
 TABLE = re.compile(r"(shares|comments|profile)(?:_\d+)?\.csv", re.IGNORECASE)
 ARTICLE = re.compile(r"(?:.*/)?articles/[^/]+\.html?", re.IGNORECASE)
@@ -130,9 +131,9 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
             )
         for name, draft_of in (("shares", _share), ("comments", _comment)):
             for member in export.named(lambda each, name=name: _table(each) == name):
-                yield from _posts(export, member, COLUMNS[name], partial(draft_of, author=author), source, max_bytes)
+                yield from _posts(export, member, COLUMNS[name], partial(draft_of, author=author), source, session)
         for member in export.named(lambda each: ARTICLE.fullmatch(str(each))):
-            yield _article(export, member, author, source, max_bytes)
+            yield _article(export, member, author, source, session)
 
 
 def _member_name(export: Export, max_bytes: int) -> str | None:
@@ -152,15 +153,16 @@ def _posts(
     columns: tuple[str, ...],
     draft_of: Callable[..., Draft | None],
     source: Source,
-    max_bytes: int,
+    session: Session,
 ) -> Iterator[Item]:
     place = export.place(member.path)
+    max_bytes = session.settings.max_bytes
     try:
         for number, row in enumerate(rows(export_files.read(member, max_bytes * export_files.FILE_FACTOR), columns), 1):
             if isinstance(row, str):
                 yield failed(f"{place}-{number}", row)
             elif draft := draft_of(row, place):
-                yield finish(draft, source)
+                yield finish(draft, source, session)
     except SourceRefused as refusal:
         yield refused(place, str(refusal))
     except CollectionError as failure:
@@ -190,6 +192,7 @@ def _post(content: str, url: str, row: dict[str, str], author: str | None) -> Dr
         kind="post",
         platform=PLATFORM,
         published_at=_date(row.get("Date")),
+        markup="plain",
     )
 
 
@@ -223,24 +226,22 @@ def _date(value: str | None) -> datetime | None:
     return parse_date(found[1]) if found else None
 
 
-def _article(export: Export, member: Member, author: str | None, source: Source, max_bytes: int) -> Item:
+def _article(export: Export, member: Member, author: str | None, source: Source, session: Session) -> Item:
     url = export.place(member.path)
     try:
-        data = export_files.read(member, max_bytes)
+        data = export_files.read(member, session.settings.max_bytes)
         draft = _read_article(decoding.decode(data, webpage.declared_charset(data)), url, unquote(member.path.stem))
     except SourceRefused as refusal:
         return refused(url, str(refusal))
     except CollectionError as failure:
         return failed(url, str(failure))
     draft.author = author
-    return finish(draft, source)
+    return finish(draft, source, session)
 
 
 def _read_article(html: str, url: str, name: str) -> Draft:
     tree = markup.parse(html)
     said = {element.get("class"): markup.text_of(element) or "" for element in tree.iter("p") if element.get("class")}
-    if "created" in said and "published" not in said:
-        raise SourceRefused("it is a draft that was never published")
     title, link = None, None
     for heading in list(tree.iter("h1"))[:1]:
         title = markup.text_of(heading)
@@ -255,6 +256,8 @@ def _read_article(html: str, url: str, name: str) -> Draft:
         content=markup.to_markdown(tree),
         platform=PLATFORM,
         published_at=_date(said.get("published")),
+        markup="page",
+        said={"published": False} if "created" in said and "published" not in said else {},
     )
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from twin.collection.collector import Draft, failed, finish, parse_date
+from twin.collection.collector import Draft, failed, finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
 from twin.collection.files import stamps
 from twin.collection.pages import markup, webpage
 from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed
+from twin.text.dates import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["MastodonCollector"]
 
-READER = f"mastodon/1 {webpage.VERSION}"
+READER = f"mastodon/2 {webpage.VERSION}"
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 ARCHIVE = re.compile(r"archive-\d{14}-[0-9a-f]{32}\.tar\.gz")
 
 
 class MastodonCollector:
-    """Reads an archive, the folder that it unpacks to, or outbox.json alone. Boosts and private posts are left out."""
+    """Reads an archive, the folder that it unpacks to, or outbox.json alone. Boosts are left out."""
 
     kind: Final = "mastodon"
     rank: Final = 15
@@ -51,7 +52,7 @@ class MastodonCollector:
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         path = Path(source.location)
-        read = partial(_read, path, source, session.settings.max_bytes * export_files.FILE_FACTOR)
+        read = partial(_read, path, source, session)
         return stamps.unless_unchanged(source, session, READER, export_files.files_of(path, _wanted), read)
 
 
@@ -59,7 +60,8 @@ def _wanted(path: PurePosixPath) -> bool:
     return path.name == "outbox.json"
 
 
-def _read(path: Path, source: Source, max_bytes: int) -> Iterator[Item]:
+def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
+    max_bytes = session.settings.max_bytes * export_files.FILE_FACTOR
     with export_files.opened(path, _wanted, member_bytes=max_bytes) as export:
         yield from export.rejections()
         for member in export.members:
@@ -70,7 +72,7 @@ def _read(path: Path, source: Source, max_bytes: int) -> Iterator[Item]:
                     yield failed(f"{export.place(member.path)}-{number}", f"activity {number}: {error}")
                 else:
                     if draft:
-                        yield finish(draft, source)
+                        yield finish(draft, source, session)
         if not export.members:
             raise SourceFailed(f"{path} has no outbox.json: ask your server for a new archive.")
 
@@ -83,10 +85,11 @@ def _activities(outbox: bytes) -> list[Any]:
 
 
 def _draft(activity: Any) -> Draft | None:
-    """The document that an activity makes; None for a boost, a private post, a short answer, or a picture alone."""
+    """What an activity makes; None for a boost, a short answer, or a picture alone."""
     note = activity.get("object") if isinstance(activity, dict) and activity.get("type") == "Create" else None
-    if not isinstance(note, dict) or not {PUBLIC} & {*_list(note.get("to")), *_list(note.get("cc"))}:
+    if not isinstance(note, dict):
         return None
+    is_public = PUBLIC in (*_list(note.get("to")), *_list(note.get("cc")))
     content = _markdown(note.get("content"))
     if not (posts.is_substantial(content) if note.get("inReplyTo") else posts.has_words(content)):
         return None
@@ -101,6 +104,8 @@ def _draft(activity: Any) -> Draft | None:
         platform=urls.host(url),
         published_at=parse_date(note.get("published")),
         language=_language(note.get("contentMap")),
+        markup="plain",
+        said={} if is_public else {"visibility": "private"},
     )
 
 

@@ -12,14 +12,14 @@ from urllib.parse import quote
 from twin.collection.collector import Draft, failed, finish, refused, too_large
 from twin.collection.collectors.folder import as_path
 from twin.collection.files import decoding, stamps
-from twin.collection.files.formats import HTML, MARKDOWN, NOT_TEXT, TEXT, VERSION, markdown_draft
-from twin.collection.pages.webpage import fenced
-from twin.collection.pages.webpage import read as read_html
+from twin.collection.files.formats import HTML, MARKDOWN, MDX, NOT_TEXT, TEXT, VERSION, html_draft, markdown_draft
 from twin.collection.repositories import git
 from twin.collection.repositories.languages import code_language, why_not_written
 from twin.collection.web import urls
+from twin.collection.withheld import patterns
 from twin.errors import CollectionError, SourceFailed, SourceRefused
-from twin.records import Document, Rejected, Unchanged, Visit
+from twin.records import Document, Rejected, Unchanged, Visit, Withheld
+from twin.text.fences import fenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from twin.collection.collector import Item
     from twin.collection.session import Session
     from twin.records import Source
-    from twin.settings import SourceSettings
 
 __all__ = ["RepositoryCollector"]
 
@@ -63,12 +62,13 @@ class RepositoryCollector:
 
     def collect(self, source: Source, session: Session) -> Iterator[Item]:
         reader = stamps.reader_of(READER, source, session.settings)
+        whole_reader = f"{reader} {patterns.fingerprint(source)}"
         last = session.memory.visit(source, source.location)
         here = Path(source.location)
         is_local = git.is_repository(here)
         url = _clone_url(source.location)
         commit = git.local_head(here) if is_local else git.remote_head(url, session.settings)
-        if last and (last.reader, last.digest) == (reader, commit):
+        if last and (last.reader, last.digest) == (whole_reader, commit):
             yield Unchanged()
             return
         with contextlib.ExitStack() as stack:
@@ -99,25 +99,32 @@ def _collect_commit(
     declares = any(PurePosixPath(entry.path).name == ".gitattributes" for entry in entries)
     marked = git.marked(folder, commit) if declares else {}
     documents: list[str] = []
-    whole = True
+    whole, until = True, None
     for entry in entries:
-        if PurePosixPath(entry.path).suffix.lower() in NOT_TEXT:
+        path = PurePosixPath(entry.path)
+        if path.suffix.lower() in NOT_TEXT:
             continue
         url = _file_url(source.location, entry.path)
+        if reason := patterns.why_excluded(source, path):
+            yield Withheld(url=url, reason=reason)
+            continue
         last = session.memory.visit(source, url)
         if last and (last.reader, last.digest) == (reader, entry.sha) and entry.path not in marked:
             documents += last.documents
+            until = stamps.earliest((until, last.until))
             yield from (Unchanged(url=document) for document in last.documents)
             continue
-        item = _collect_file(entry, url, marked.get(entry.path), blobs, source, session.settings)
+        item = _collect_file(entry, url, marked.get(entry.path), blobs, source, session)
+        until = stamps.earliest((until, stamps.until_of(item)))
         yield item
         if isinstance(item, Document):
             documents.append(item.url)
-            yield Visit(url=url, reader=reader, documents=[item.url], digest=entry.sha)
+            yield Visit(url=url, reader=reader, documents=[item.url], digest=entry.sha, until=stamps.until_of(item))
         whole = whole and not (isinstance(item, Rejected) and not item.refused)
     if whole:
         listed = documents if len(documents) <= stamps.LISTED_DOCUMENTS else []
-        yield Visit(url=source.location, reader=reader, documents=listed, digest=commit)
+        whole_reader = f"{reader} {patterns.fingerprint(source)}"
+        yield Visit(url=source.location, reader=whole_reader, documents=listed, digest=commit, until=until)
 
 
 def _clone_url(location: str) -> str:
@@ -125,12 +132,12 @@ def _clone_url(location: str) -> str:
 
 
 def _collect_file(
-    entry: git.Entry, url: str, mark: str | None, blobs: git.Blobs, source: Source, settings: SourceSettings
-) -> Document | Rejected:
+    entry: git.Entry, url: str, mark: str | None, blobs: git.Blobs, source: Source, session: Session
+) -> Item:
     if mark:
         return refused(url, f"{mark}, as the repository's .gitattributes say")
     try:
-        return finish(_read_draft(entry, blobs, url, settings.max_bytes), source)
+        return finish(_read_draft(entry, blobs, url, session.settings.max_bytes), source, session)
     except SourceRefused as refusal:
         return refused(url, str(refusal))
     except CollectionError as failure:
@@ -153,19 +160,19 @@ def _read_draft(entry: git.Entry, blobs: git.Blobs, url: str, max_bytes: int) ->
     draft = _draft(content, path, language, url)
     draft.kind = "repository"
     draft.platform = urls.host(url) or "git"
+    draft.path = path
     return draft
 
 
 def _draft(content: str, path: PurePosixPath, language: str | None, url: str) -> Draft:
     if path.suffix.lower() in MARKDOWN:
-        return markdown_draft(content, url=url, name=str(path))
+        return markdown_draft(content, url=url, name=str(path), is_mdx=path.suffix.lower() == MDX)
     if path.suffix.lower() in HTML:
-        page = read_html(content, None)
-        return Draft(url=url, title=page.title or str(path), content=page.content, author=page.author)
+        return html_draft(content, url=url, name=str(path))
     if language is None:
-        return Draft(url=url, title=str(path), content=content)
+        return Draft(url=url, title=str(path), content=content, markup="plain")
     code = content.strip("\n")
-    return Draft(url=url, title=str(path), content=fenced(code, language) if code.strip() else "")
+    return Draft(url=url, title=str(path), content=fenced(code, language) if code.strip() else "", markup="plain")
 
 
 def _file_url(location: str, path: str) -> str:

@@ -198,7 +198,7 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         yield from problems
         own = [_whole(tweet, notes) for tweet in tweets if not tweet.full_text.startswith("RT @")]
         for thread in threads(own, account.account_id):
-            yield finish(_draft(thread, account), _with_author(source, account))
+            yield finish(_draft(thread, account), _with_author(source, account), session)
 
 
 def _decoded(
@@ -253,6 +253,7 @@ def _draft(thread: list[Tweet], account: Account) -> Draft:
         kind="post",
         platform=PLATFORM,
         published_at=_date(root.created_at),
+        markup="plain",
         language=root.lang if root.lang and re.fullmatch(r"[a-z]{2}", root.lang) else None,
     )
 

@@ -40,7 +40,7 @@ def read(html: str, *, url: str, name: str) -> Draft:
     if heading is not None:
         heading.tag = "h1"
     content = markup.to_markdown(tree)
-    return Draft(url=url, title=title or name, content=content)
+    return Draft(url=url, title=title or name, content=content, markup="page")
 
 
 def _first_of_class(tree: HtmlElement, name: str) -> HtmlElement | None:

@@ -8,15 +8,18 @@ from urllib.parse import unquote
 
 import msgspec
 
-from twin.collection.collector import Draft, parse_date
-from twin.collection.files.decoding import HEADING
+from twin.collection.collector import Draft
 from twin.collection.pages import markup
+from twin.text.dates import parse_date
+from twin.text.headings import HEADING
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import PurePath
 
     from lxml.html import HtmlElement
+
+    from twin.collection.withheld.pieces import Markup
 
 __all__ = ["PLATFORM", "Properties", "is_database", "page_id", "read_html", "read_markdown"]
 
@@ -41,6 +44,8 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     author: str | None = None
     published_at: datetime | None = None
     language: str | None = None
+    fields: dict[str, object] = {}
+    """All of them, by name in lower case."""
 
 
 def page_id(path: PurePath) -> tuple[str, str] | None:
@@ -59,7 +64,7 @@ def read_markdown(markdown: str, path: PurePath) -> Draft:
     title, identity = page_id(path) or (path.stem, "")
     heading, said, content = _split(markdown)
     content = IMAGE.sub("", content)
-    return _draft(heading or title, identity, said, LINK.sub(_link, content).strip() + "\n")
+    return _draft(heading or title, identity, said, LINK.sub(_link, content).strip() + "\n", "markdown")
 
 
 def read_html(html: str, path: PurePath) -> Draft:
@@ -79,10 +84,10 @@ def read_html(html: str, path: PurePath) -> Draft:
             element.drop_tree()
     for link in tree.iter("a"):
         link.set("href", _target(link.get("href") or "") or "")
-    return _draft(title, identity, said, markup.to_markdown(tree))
+    return _draft(title, identity, said, markup.to_markdown(tree), "page")
 
 
-def _draft(title: str, identity: str, said: Properties, content: str) -> Draft:
+def _draft(title: str, identity: str, said: Properties, content: str, written: Markup) -> Draft:
     return Draft(
         url=f"https://www.notion.so/{identity}",
         title=title,
@@ -91,6 +96,8 @@ def _draft(title: str, identity: str, said: Properties, content: str) -> Draft:
         platform=PLATFORM,
         published_at=said.published_at,
         language=said.language,
+        markup=written,
+        said=said.fields,
     )
 
 
@@ -119,6 +126,7 @@ def _properties(said: dict[str, str]) -> Properties:
         author=next((name for key in AUTHORS if (name := _one(said.get(key)))), None),
         published_at=next((moment for key in DATES if (moment := _date(said.get(key)))), None),
         language=next((code for key in LANGUAGES if (code := said.get(key))), None),
+        fields={**said},
     )
 
 

@@ -1,4 +1,7 @@
-"""Notes of an Obsidian vault, to plain markdown: links by name, embeds, callouts, comments, tags."""
+"""Notes of an Obsidian vault, to plain markdown: links by name, embeds, callouts, tags.
+
+Comments and queries are left out where every text's are, see `twin.collection.withheld.pieces`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ __all__ = ["SIGN", "is_vault", "plain"]
 SIGN = ".obsidian"
 """The folder with the vault's settings."""
 FENCED = r"^ {0,3}(?P<fence>```+|~~~+).*?(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
-CODE_OR_COMMENT = re.compile(rf"(?P<code>{FENCED}|`[^`\n]+`)|%%.*?(?:%%|\Z)", re.MULTILINE | re.DOTALL)
+CODE = re.compile(rf"{FENCED}|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 EMBED = re.compile(r"!\[\[([^\[\]\n]{1,500})\]\]")
 WIKILINK = re.compile(r"\[\[([^\[\]\n]{1,500})\]\]")
 CALLOUT = re.compile(r"^(?P<quote>(?:>[ \t]?)+)\[!(?P<kind>[\w-]{1,40})\][+-]?[ \t]*(?P<title>.*)$", re.MULTILINE)
@@ -31,8 +34,8 @@ def is_vault(folder: Path) -> bool:
 def plain(markdown: str) -> str:
     """The note without what only Obsidian understands. Code is left as it is."""
     parts, position = [], 0
-    for found in CODE_OR_COMMENT.finditer(markdown):
-        parts += [_prose(markdown[position : found.start()]), found["code"] or ""]
+    for found in CODE.finditer(markdown):
+        parts += [_prose(markdown[position : found.start()]), found[0]]
         position = found.end()
     return "".join([*parts, _prose(markdown[position:])])
 

@@ -148,7 +148,7 @@ def take(
         return True
     is_page = "#" not in place and site.has(place)
     if content is not None or not is_page:
-        yield from _from_feed(content, place, said, source)
+        yield from _from_feed(content, place, said, source, session)
         return True
     known = msgspec.structs.replace(visit, reader="") if visit else None  # what the feed says anew is read anew
     settled = False
@@ -160,7 +160,7 @@ def take(
     return settled
 
 
-def _from_feed(content: str | None, place: str, said: Said, source: Source) -> Iterator[Item]:
+def _from_feed(content: str | None, place: str, said: Said, source: Source, session: Session) -> Iterator[Item]:
     if content is None:
         yield refused(place, "the feed has only a summary of it, and it links to another site")
         return
@@ -172,8 +172,9 @@ def _from_feed(content: str | None, place: str, said: Said, source: Source) -> I
         platform=platforms.platform_of(place),
         published_at=said.published_at,
         language=said.language,
+        markup="page",
     )
-    found = finish(draft, source)
+    found = finish(draft, source, session)
     yield found
     if isinstance(found, Document):
         listed = msgspec.structs.replace(said, whole=True).listed

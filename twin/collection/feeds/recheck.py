@@ -91,7 +91,7 @@ def _compare_page(visit: Visit, said: Said, source: Source, session: Session) ->
         yield webarticle.visit_of(visit.url, fetched, visit.documents, source, listed)
         return
     draft.url = visit.documents[0]
-    found = finish(draft, source)
+    found = finish(draft, source, session)
     yield found
     if isinstance(found, Document):
         yield webarticle.visit_of(visit.url, fetched, [found.url], source, listed)

@@ -7,7 +7,7 @@ import re
 
 from twin.errors import SourceFailed, SourceRefused
 
-__all__ = ["decode", "first_heading", "looks_binary"]
+__all__ = ["decode", "looks_binary"]
 
 SNIFFED_BYTES = 8_192
 DETECTION_BYTES = 100_000
@@ -25,8 +25,6 @@ HIGH_BYTES = bytes(range(0x80, 0x100))
 LEAST_EVIDENCE = 6
 """Non-ASCII bytes that a text must have for its encoding to be detected."""
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b"))
-HEADING = re.compile(r"#[ \t]+(.{1,400}?)[ \t]*#*[ \t]*$")
-FENCE = re.compile(r" {0,3}(```|~~~)")
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
@@ -64,17 +62,6 @@ def looks_binary(data: bytes) -> bool:
         return True
     controls = len(head) - len(head.translate(None, CONTROL_BYTES))
     return b"\0" in head or controls > len(head) // 100
-
-
-def first_heading(markdown: str, *, within_lines: int = 200) -> str | None:
-    """The first level-one heading of a markdown text, code blocks aside."""
-    in_fence = False
-    for line in markdown.split("\n", within_lines)[:within_lines]:
-        if FENCE.match(line):
-            in_fence = not in_fence
-        elif not in_fence and (heading := HEADING.match(line)):
-            return heading[1]
-    return None
 
 
 def _decode_strictly(data: bytes, encoding: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from twin.collection.collector import Draft, parse_date
+from twin.collection.collector import Draft
 from twin.collection.exports import googledocs, notion, obsidian
 from twin.collection.files import decoding, frontmatter
 from twin.collection.pages import extraction, webpage
 from twin.collection.web import urls
 from twin.errors import InputError, SourceRefused
+from twin.text.dates import parse_date
 
 if TYPE_CHECKING:
     from pathlib import PurePath
@@ -19,17 +20,20 @@ __all__ = [
     "ENDINGS",
     "HTML",
     "MARKDOWN",
+    "MDX",
     "NOT_TEXT",
     "TEXT",
     "VERSION",
+    "html_draft",
     "is_passed_over",
     "markdown_draft",
     "read_draft",
 ]
 
-VERSION = f"files/2 {webpage.VERSION}"
+VERSION = f"files/3 {webpage.VERSION}"
 """Changes when the same bytes make another document."""
-MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mdx"})
+MDX = ".mdx"
+MARKDOWN = frozenset({".md", ".markdown", ".mdown", MDX})
 HTML = frozenset({".html", ".htm", ".xhtml"})
 TEXT = frozenset({".txt", ".text"})
 ENDINGS = MARKDOWN | HTML | TEXT | frozenset(extraction.ENDINGS)
@@ -69,17 +73,17 @@ def read_draft(data: bytes, path: PurePath, url: str, *, vault: bool = False) ->
         return _html(decoding.decode(data, webpage.declared_charset(data)), path, url)
     content = decoding.decode(data)
     if ending not in MARKDOWN:
-        return Draft(url=url, title=_title_of(path), content=content)
+        return Draft(url=url, title=_title_of(path), content=content, markup="plain")
     if notion.page_id(path):
         return notion.read_markdown(content, path)
     if not vault:
-        return markdown_draft(content, url=url, name=_title_of(path))
+        return markdown_draft(content, url=url, name=_title_of(path), is_mdx=ending == MDX)
     draft = markdown_draft(content, url=url, name=_readable(path))
-    draft.content = obsidian.plain(draft.content)
+    draft.content, draft.markup = obsidian.plain(draft.content), "vault"
     return draft
 
 
-def markdown_draft(markdown: str, *, url: str, name: str) -> Draft:
+def markdown_draft(markdown: str, *, url: str, name: str, is_mdx: bool = False) -> Draft:
     """A markdown text and what its front matter says. `name` is the title of a text that names none.
 
     Raises:
@@ -88,12 +92,15 @@ def markdown_draft(markdown: str, *, url: str, name: str) -> Draft:
     said, content = frontmatter.split(markdown)
     return Draft(
         url=_front_matter_url(said.url) or url,
-        title=said.title or decoding.first_heading(content) or name,
+        title=said.title,
+        name=name,
         content=content,
         author=said.author,
         platform=urls.host(said.url or "") or "file",
         published_at=parse_date(said.date),
         language=said.language,
+        markup="mdx" if is_mdx else "markdown",
+        said=said.fields,
     )
 
 
@@ -102,14 +109,28 @@ def _html(html: str, path: PurePath, url: str) -> Draft:
         return notion.read_html(html, path)
     if googledocs.is_google_doc(html):
         return googledocs.read(html, url=url, name=_readable(path))
+    return html_draft(html, url=url, name=_title_of(path))
+
+
+def html_draft(html: str, *, url: str, name: str) -> Draft:
+    """The main content of an HTML text, and what its front matter says where it has one, as sites' sources do.
+
+    Raises:
+        SourceFailed: Its front matter cannot be read, or nothing in it reads like an article.
+    """
+    said, html = frontmatter.split(html)
     page = webpage.read(html)
+    comments = html.count("<!--")
     return Draft(
-        url=url,
-        title=page.title or _title_of(path),
+        url=_front_matter_url(said.url) or url,
+        title=said.title or page.title or name,
         content=page.content,
-        author=page.author,
-        published_at=page.published_at,
-        language=page.language,
+        author=said.author or page.author,
+        published_at=parse_date(said.date) or page.published_at,
+        language=said.language or page.language,
+        markup="page",
+        said=said.fields,
+        left_out={"comment": comments} if comments else {},
     )
 
 
@@ -117,8 +138,10 @@ def _extracted(data: bytes, path: PurePath, url: str) -> Draft:
     found = extraction.extract(data, extraction.ENDINGS[path.suffix.lower()])
     return Draft(
         url=url,
-        title=found.title or decoding.first_heading(found.content) or _title_of(path),
+        title=found.title,
+        name=_title_of(path),
         content=found.content,
+        markup="plain",
         author=found.author,
         published_at=parse_date(found.created_at),
         language=found.language,

@@ -81,6 +81,6 @@ def _titled(beginning: bytes, title: str | None, ending: str) -> bytes:
         return beginning
     if ending != ".md":
         raise InputError("--title is for a text; documents in JSON have a title each.")
-    if beginning.startswith(b"---"):
+    if beginning.startswith((b"---", b"+++")):
         raise InputError("--title is for a text without front matter, and this one has its own.")
     return f"---\ntitle: {json.dumps(title)}\n---\n\n".encode() + beginning

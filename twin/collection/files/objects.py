@@ -6,10 +6,11 @@ import ast
 import re
 from typing import cast, get_args
 
-from twin.collection.collector import Draft, parse_date
+from twin.collection.collector import Draft
 from twin.collection.web import urls
 from twin.errors import InputError
 from twin.records import DocumentKind
+from twin.text.dates import parse_date
 
 __all__ = ["draft_of", "parse_repr"]
 
@@ -41,7 +42,16 @@ def draft_of(record: object, fallback_url: str) -> Draft:
         platform=_text(record.get("platform")) or urls.host(url) or "file",
         published_at=parse_date(record.get("published_at", record.get("date"))),
         language=_text(record.get("language")),
+        said=_said(record),
     )
+
+
+def _said(record: dict) -> dict[str, object]:
+    """What the record says of itself beside its text. WordPress says within the content that it needs a password."""
+    content = record.get("content")
+    protected = content.get("protected") if isinstance(content, dict) else None
+    said = {str(name): value for name, value in record.items() if name != "content"}
+    return said if protected is None else {**said, "protected": protected}
 
 
 def parse_repr(text: str) -> dict[str, str] | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin.collection.withheld import marks
 from twin.errors import SourceFailed
-from twin.records import Document, Rejected, Unchanged, Visit, content_hash
+from twin.records import Document, Rejected, Unchanged, Visit, Withheld, content_hash
 
 if TYPE_CHECKING:
     import os
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from twin.records import Source
     from twin.settings import SourceSettings
 
-__all__ = ["Look", "is_settled", "look", "reader_of", "stamp", "unless_unchanged"]
+__all__ = ["Look", "earliest", "is_settled", "look", "reader_of", "stamp", "unless_unchanged", "until_of"]
 
 SETTLED_SECONDS = 2.0
 """A file that changed less than this ago may change again without its time telling so: it is read again next time."""
@@ -61,7 +62,23 @@ def look(paths: Iterable[Path], now: datetime) -> Look:
 
 def reader_of(name: str, source: Source, settings: SourceSettings) -> str:
     """`Visit.reader` of a collector's version: what else decides over its documents is part of it."""
-    return f"{name} {content_hash(source.author, str(settings.max_bytes))[:12]}"
+    drafts = "drafts" if source.include_drafts or settings.include_drafts else None
+    return f"{name} {content_hash(source.author, str(settings.max_bytes), marks.VERSION, drafts)[:12]}"
+
+
+def until_of(item: Item) -> datetime | None:
+    """When the same file gives something else than this, where that is known."""
+    match item:
+        case Document():
+            return item.expires_at
+        case Withheld() | Visit():
+            return item.until
+    return None
+
+
+def earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    """The first of some moments, None where there is none."""
+    return min((moment for moment in moments if moment), default=None)
 
 
 def unless_unchanged(
@@ -91,12 +108,13 @@ def unless_unchanged(
         yield Unchanged()
         return
     digest = _content_digest(source, paths[0]) if len(paths) == 1 else before.stamp
-    whole, documents = True, last.documents if last else []
+    whole, documents, until = True, last.documents if last else [], last.until if last else None
     if last and last.digest == digest:
         yield Unchanged()
     else:
-        documents = []
+        documents, until = [], None
         for item in read():
+            until = earliest((until, until_of(item)))
             whole = whole and not (may_heal and isinstance(item, Rejected) and not item.refused)
             if isinstance(item, Document) and len(documents) <= LISTED_DOCUMENTS:
                 documents.append(item.url)
@@ -106,7 +124,7 @@ def unless_unchanged(
     if whole:
         told = before.stamp if before.settled else None
         listed = documents if len(documents) <= LISTED_DOCUMENTS else []
-        yield Visit(url=url, reader=reader, documents=listed, last_modified=told, digest=digest)
+        yield Visit(url=url, reader=reader, documents=listed, last_modified=told, digest=digest, until=until)
 
 
 def _look(source: Source, session: Session, paths: list[Path]) -> Look:

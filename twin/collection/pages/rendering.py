@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from twin.text.fences import fenced
+
 if TYPE_CHECKING:
     from twin.collection.pages.blocks import Block
 
-__all__ = ["fenced", "markdown"]
+__all__ = ["markdown"]
 
 LOOKS_LIKE_STRUCTURE = re.compile(r"(#{1,6}|>|[-+]|\d{1,9}[.)])(?=\s)")
 """What would make a heading, a quote or a list of a paragraph's beginning."""
 
 
-MANY_BACKTICKS = 20
 RULE = "---"
 
 
@@ -25,14 +26,6 @@ def markdown(block: Block) -> str:
         pieces.pop()
     between = [piece for before, piece in zip([RULE, *pieces], pieces, strict=False) if before != RULE or piece != RULE]
     return "\n\n".join(between)
-
-
-def fenced(code: str, language: str) -> str:
-    """A fenced markdown code block, with a fence that nothing in the code closes."""
-    mark = "~" if code.count("`" * MANY_BACKTICKS) else "`"
-    longest = max((len(run) for run in re.findall(mark + "{3,}", code)), default=2)
-    fence = mark * (longest + 1)
-    return f"{fence}{language}\n{code}\n{fence}"
 
 
 def _pieces(block: Block) -> list[str]:

@@ -68,6 +68,7 @@ def draft_of(fetched: Fetched) -> Draft:
         platform=platforms.platform_of(url),
         published_at=page.published_at,
         language=page.language,
+        markup="page",
     )
 
 
@@ -143,7 +144,7 @@ def refresh(
     except CollectionError as failure:
         yield failed(place, str(failure))
     else:
-        found = finish(amend(draft) if amend else draft, source)
+        found = finish(amend(draft) if amend else draft, source, session)
         if not isinstance(found, Rejected):
             yield found
             yield visit_of(location, fetched, [found.url], source, listed)

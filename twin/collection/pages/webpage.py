@@ -8,19 +8,18 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from twin.collection.collector import parse_date
 from twin.collection.pages import blocks, inline, rendering, selection
-from twin.collection.pages.rendering import fenced
 from twin.errors import SourceFailed
+from twin.text.dates import parse_date
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from lxml.html import HtmlElement
 
-__all__ = ["VERSION", "NoArticle", "Page", "declared_charset", "fenced", "fragment", "read"]
+__all__ = ["VERSION", "NoArticle", "Page", "declared_charset", "fragment", "read"]
 
-VERSION = "page 2"
+VERSION = "page 3"
 """Changes when the same page gives other markdown; what an earlier version has read is read again."""
 
 META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{2,40})", re.IGNORECASE)

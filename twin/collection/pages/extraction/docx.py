@@ -6,10 +6,10 @@ import io
 import zipfile
 from typing import TYPE_CHECKING
 
-from twin.collection.collector import parse_date
 from twin.collection.pages import markup
 from twin.collection.pages.extraction import Extracted
 from twin.errors import SourceFailed, SourceRefused
+from twin.text.dates import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
