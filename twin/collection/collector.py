@@ -15,7 +15,7 @@ from twin.records import Document, Gone, Rejected, Unchanged, Visit, Withheld, d
 from twin.text.headings import first_heading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from twin.collection.session import Session
     from twin.records import DocumentKind, Source
@@ -74,7 +74,7 @@ class Draft(msgspec.Struct, kw_only=True):
     language: str | None = None
     markup: Markup = "markdown"
     """How the content is written, which tells what in it is not for readers."""
-    said: dict[str, object] = {}
+    said: Mapping[str, object] = {}
     """What it says of itself by name, such as its front matter: whether it is a draft or private, and until when."""
     path: PurePath | None = None
     """Where it lies in its source, where it is a file."""

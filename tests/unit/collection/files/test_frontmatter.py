@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from twin.collection.collector import parse_date
 from twin.collection.files import frontmatter
 from twin.errors import SourceFailed
+from twin.text.dates import parse_date
 
 LETTERS = "abcdefghij"
 MERGES = "\n".join(
