@@ -10,10 +10,9 @@ from assets.features import vector_index
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource
 from twin import datasets
 from twin.evaluation import charts, history, retrieval
-from twin.evaluation.rivals import rivals
+from twin.evaluation.measurement import measure
 from twin.records import utcnow
 from twin.retrieval.ranking import open_reranker
-from twin.retrieval.retriever import Retriever
 from twin.settings import RagSettings, read
 
 __all__ = ["ASSETS", "CHECKS", "EvaluationConfig", "retrieval_evaluation"]
@@ -38,33 +37,30 @@ def retrieval_evaluation(
     vector_index: VectorIndexResource,
 ) -> dg.MaterializeResult:
     """How well the index finds the passages that the held-out instructions were written for, now and before."""
-    dataset, index = datasets.current(artifacts.store), vector_index.client
+    dataset, reranker = datasets.current(artifacts.store), open_reranker(read(RagSettings).reranker)
     questions = retrieval.held_out_questions(dataset.test)
-    retriever = Retriever(lambda: embedder.model, lambda: index, reranker=open_reranker(read(RagSettings).reranker))
     with stopwatch() as watch:
-        outcomes = retrieval.ask(questions, lambda text, author: retriever.search(text, retrieval.DEPTH, author))
-        alone = {
-            name: retrieval.evaluate(questions, rival)
-            for name, rival in rivals(embedder.model, index, retrieval.DEPTH).items()
-        }
-    live = next(found for found in index.status().generations if found.live)
+        measured = measure(questions, embedder.model, vector_index.client, reranker)
+    searched, alone = measured.searched, measured.alone
     evaluations = history.record(
         artifacts.store,
-        outcomes,
+        measured.outcomes,
         at=utcnow(),
-        generation=live.name,
-        index_version=live.data_version,
+        generation=searched.name,
+        index_version=searched.data_version,
         dataset_version=dataset.version,
         rivals={name: rival.mrr for name, rival in alone.items()},
         accept=config.accept,
     )
-    scores = retrieval.score(outcomes)
+    scores = retrieval.score(measured.outcomes)
     chart = base64.b64encode(charts.retrieval_over_time(evaluations)).decode()
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{dataset.version}-{scores.mrr:.6f}-{scores.ndcg:.6f}"),
         metadata={
             **scores.as_metadata(),
-            **counted(generation=live.name, reranker=retriever.reranker, seconds=watch.seconds),
+            **counted(
+                generation=searched.name, reranker=reranker.name, left_out=measured.left_out, seconds=watch.seconds
+            ),
             "verdict": evaluations[-1].verdict.reason,
             "systems": table([_row("hybrid", scores), *(_row(name, rival) for name, rival in alone.items())]),
             "authors": table([_row(author, own) for author, own in scores.by_author.items()], limit=50),

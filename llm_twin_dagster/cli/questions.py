@@ -12,7 +12,7 @@ from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, p
 from llm_twin_dagster.stack import borrow
 from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
-from twin.retrieval.result import Interpretation
+from twin.retrieval.result import Interpretation, Restriction
 
 __all__ = ["ask", "search", "traces"]
 
@@ -54,12 +54,13 @@ def search(
 
 def readings(interpretation: Interpretation) -> list[str]:
     """What a question was taken to ask for, a line for each restriction, and what did not work."""
-    return [
-        f"{restriction.field}: {restriction.means}  (“{restriction.text}”)"
-        if restriction.applied
-        else f"{restriction.field}: {restriction.means} leaves nothing, so it is not applied  (“{restriction.text}”)"
-        for restriction in interpretation.restrictions
-    ] + interpretation.notes
+    return [_reading(restriction) for restriction in interpretation.restrictions] + interpretation.notes
+
+
+def _reading(restriction: Restriction) -> str:
+    what = f"{restriction.field}: {restriction.means}"
+    whence = f"“{restriction.text}”" if restriction.text else "as the model read the question"
+    return f"{what}{'' if restriction.applied else ' leaves nothing, so it is not applied'}  ({whence})"
 
 
 @explained

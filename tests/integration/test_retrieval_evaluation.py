@@ -14,13 +14,18 @@ from twin import datasets
 from twin.datasets import InstructDataset
 from twin.deployment import Deployment
 from twin.evaluation.history import history
+from twin.evaluation.measurement import measure
+from twin.evaluation.retrieval import held_out_questions
 from twin.features import pipeline
 from twin.home import Home
+from twin.processes import wait_until
 from twin.records import Chunk, InstructSample, chunk_id, content_hash, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    import numpy as np
 
 SUBJECTS = ["otter", "badger", "heron", "lynx", "walrus", "gecko", "falcon", "beaver", "jackal", "puffin"]
 """One document for each; as many questions as the default limits give."""
@@ -123,6 +128,50 @@ def test_a_worse_index_is_stopped_until_a_person_accepts_it(home: Path, deployme
 
     assert evaluate(home, accept=True).success
     assert [one.accepted for one in history(deployment.artifacts)] == [True, True]
+
+
+def test_questions_about_passages_that_the_index_lacks_are_told_and_no_regression(
+    home: Path, deployment: Deployment
+) -> None:
+    """As after `index rollback`, which leaves the dataset ahead of the index."""
+    good = [a_chunk(subject, f"In my notes on the {subject} I wrote where it sleeps.") for subject in SUBJECTS]
+    publish(deployment, good)
+    assert evaluate(home).success
+    publish(deployment, good[:3])
+    rolled_back = evaluate(home)
+    assert check(rolled_back, "no_regression").passed
+    metadata = rolled_back.asset_materializations_for_node("retrieval_evaluation")[0].metadata
+    assert (metadata["questions"].value, metadata["left_out"].value) == (3, 7)
+
+
+class PublishingEmbedder:
+    """Embeds, and in the midst of the questions has another index published."""
+
+    def __init__(self, deployment: Deployment, chunks: list[Chunk]) -> None:
+        self._deployment, self._chunks, self._asked = deployment, chunks, 0
+        self._embedder = deployment.embedder
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._embedder, name)
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        self._asked += 1
+        if self._asked == 5:
+            before = self._deployment.vector_index.generation()
+            publish(Deployment(self._deployment.home), self._chunks)
+            wait_until(lambda: self._deployment.vector_index.generation() != before, what="the switch", timeout=60)
+        return self._embedder.embed(texts)
+
+
+def test_an_evaluation_is_of_one_generation_though_another_is_published_meanwhile(deployment: Deployment) -> None:
+    good = [a_chunk(subject, f"In my notes on the {subject} I wrote where it sleeps.") for subject in SUBJECTS]
+    publish(deployment, good)
+    first = deployment.vector_index.generation()
+    questions = held_out_questions(datasets.current(deployment.artifacts).test)
+    embedder = PublishingEmbedder(deployment, good[:4])
+    measured = measure(questions, embedder, deployment.vector_index)  # ty: ignore[invalid-argument-type]
+    assert measured.searched.name == deployment.vector_index.generation() != first
+    assert (len(measured.outcomes), measured.left_out) == (4, 6)
 
 
 def test_a_check_before_any_evaluation_says_what_to_do(home: Path) -> None:

@@ -24,7 +24,7 @@ __all__ = ["LEAST_DROP", "MOST_CHANCE", "Evaluation", "Verdict", "compare", "his
 
 PATH = "retrieval_evaluation/history.jsonl"
 KEPT = 200
-"""Evaluations kept; the oldest go."""
+"""Evaluations kept; the oldest go, but for those that later ones are compared with."""
 MOST_CHANCE = 0.025
 """A drop that chance would give more often is none. Six questions that all became worse are the fewest that decide."""
 LEAST_DROP = 0.02
@@ -115,7 +115,7 @@ def record(
         verdict=verdict,
         accepted=accept or not verdict.regressed or _accepted_before(outcomes, index_version, past),
     )
-    kept = [*earlier, evaluation][-KEPT:]
+    kept = _trimmed([*earlier, evaluation])
     store.write(PATH, b"".join(msgspec.json.encode(one) + b"\n" for one in kept))
     return kept
 
@@ -132,6 +132,14 @@ def compare(outcomes: Sequence[Outcome], index_version: str, earlier: Sequence[E
     if baseline is None:
         return Verdict(regressed=False, reason="The first evaluation has nothing to be compared with.")
     return _against(baseline, outcomes)
+
+
+def _trimmed(evaluations: list[Evaluation]) -> list[Evaluation]:
+    """The newest, and of the others what the next one may be compared with: the last accepted ones of two indexes."""
+    older, recent = evaluations[:-KEPT], evaluations[-KEPT:]
+    accepted = [one for one in reversed(evaluations) if one.accepted]
+    baselines = accepted[:1] + [one for one in accepted if one.index_version != accepted[0].index_version][:1]
+    return [one for one in older if one in baselines] + recent
 
 
 def _accepted_before(outcomes: Sequence[Outcome], index_version: str, past: Sequence[Evaluation]) -> bool:

@@ -38,7 +38,11 @@ CHECKSUM_BYTES = 8
 PAGE_BYTES = 8_192
 """Five vectors of 384 numbers fill one; of SQLite's usual 4 kB, two would leave a fifth empty."""
 DAY_SECONDS = 86_400
-LOCK_WAIT_SECONDS = 30.0
+LOCK_WAIT_SECONDS = 5.0
+RETRY_SECONDS = 300.0
+"""A file that is locked that long, or cannot be written, is left alone for so long; a wait each batch would add up."""
+SHRINK_BEYOND = 1.1
+"""Times the limit: a larger file is written anew without its empty pages, as after EMBEDDING_CACHE_MB was lowered."""
 
 SCHEMA = f"""
 CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL, checksum BLOB NOT NULL, used INTEGER NOT NULL);
@@ -60,9 +64,14 @@ class EmbeddingCache:
         self.path = path
         self._limit_bytes = limit_mb * 1_000_000
         self._clock = clock
+        self._left_alone_until = float("-inf")
+        self._fits = False
 
     def embed(self, embedder: Embedder, texts: Sequence[str]) -> np.ndarray:
         """What `embedder.embed(texts)` gives; only texts that are new to the model, each once, are embedded for it."""
+        if not self._fits:
+            self._attempt(self._make_room, otherwise=None)
+            self._fits = True
         keys = [_key(embedder.name, text) for text in texts]
         known = self._read(keys, embedder.dimensions)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
@@ -119,8 +128,13 @@ class EmbeddingCache:
             file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
         )
         used = size * (pages - free)
-        if used <= self._limit_bytes:
-            return
+        if used > self._limit_bytes:
+            self._forget(file, used)
+        if size * pages > SHRINK_BEYOND * self._limit_bytes:
+            with contextlib.suppress(sqlite3.OperationalError):  # another process reads: a later batch shrinks it
+                file.execute("VACUUM")
+
+    def _forget(self, file: sqlite3.Connection, used: int) -> None:
         count = file.execute("SELECT count(*) FROM vectors").fetchone()[0]
         surplus = count - int(count * FULL_TO * self._limit_bytes / used)
         with file:
@@ -131,12 +145,17 @@ class EmbeddingCache:
 
     def _attempt(self, work: Callable[[sqlite3.Connection], Any], *, otherwise: Any) -> Any:
         """Does the work on the file; on a new one, if the file cannot be read; not at all, if no file can be had."""
+        if time.monotonic() < self._left_alone_until:
+            return otherwise
         for last_try in (False, True):
             try:
                 with contextlib.closing(self._open()) as file:
                     return work(file)
             except sqlite3.OperationalError as error:  # locked, read-only, disk full
-                logger.warning("The cache of embeddings %s is not used: %s.", self.path, error)
+                self._left_alone_until = time.monotonic() + RETRY_SECONDS
+                logger.warning(
+                    "The cache of embeddings %s is not used for %.0f s: %s.", self.path, RETRY_SECONDS, error
+                )
                 return otherwise
             except (sqlite3.DatabaseError, OSError) as error:
                 logger.warning("The cache of embeddings %s cannot be read and is made anew: %s.", self.path, error)

@@ -152,6 +152,23 @@ def test_evaluating_the_same_index_again_replaces_and_is_judged_as_before(store:
     assert not again[-1].accepted
 
 
+def test_however_many_are_refused_the_accepted_one_stays_the_yardstick(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twin.evaluation.history.KEPT", 3)
+    kept(store, [0.9] * 30, "older")
+    kept(store, [1.0] * 30, "good")
+    for number in range(6):
+        evaluations = kept(store, [0.1] * 30, f"bad{number}")
+    assert [one.generation for one in evaluations] == [
+        f"{name}-generation" for name in ("older", "good", "bad3", "bad4", "bad5")
+    ]
+    assert evaluations[-1].verdict.baseline == "good-generation"
+    assert not evaluations[-1].accepted
+    again = kept(store, [1.0] * 30, "good")[-1]
+    assert again.verdict.baseline == "older-generation"
+
+
 def test_what_cannot_be_read_says_what_to_do(store: ArtifactStore) -> None:
     store.write(PATH, b"not json\n")
     with pytest.raises(ArtifactError, match="materialize retrieval_evaluation"):

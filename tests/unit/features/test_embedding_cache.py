@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from twin.features import embedding_cache
 from twin.features.embedding_cache import BATCH_TEXTS, DAY_SECONDS, EmbeddingCache
 
 if TYPE_CHECKING:
@@ -191,6 +192,33 @@ def test_the_vectors_asked_for_longest_ago_make_room(path: Path, embedder: HashE
     cache.embed(embedder, TEXTS)
     assert len(embedder.embedded) == len(TEXTS) - len(kept)
     assert path.stat().st_size < 1_500_000
+
+
+def test_a_smaller_limit_shrinks_the_file_even_when_nothing_new_is_embedded(path: Path, embedder: HashEmbedder):
+    many = [f"passage {number}" for number in range(30_000)]
+    EmbeddingCache(path, limit_mb=100).embed(embedder, many)
+    before = path.stat().st_size
+    assert before > 3_000_000
+    EmbeddingCache(path, limit_mb=1).embed(embedder, many[-1:])
+    assert path.stat().st_size < 1_100_000
+    assert EmbeddingCache(path, limit_mb=1).count() > 4_000
+
+
+def test_a_locked_file_is_waited_for_once_and_not_by_every_batch(
+    path: Path, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(embedding_cache, "LOCK_WAIT_SECONDS", 0.01)
+    cache = EmbeddingCache(path, limit_mb=16)
+    cache.embed(embedder, TEXTS[:3])
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        many = [f"other {number}" for number in range(5 * BATCH_TEXTS)]
+        assert np.array_equal(cache.embed(embedder, many), embedder.vectors(many))
+    assert [record.message for record in caplog.records if "is not used" in record.message] == [
+        f"The cache of embeddings {path} is not used for 300 s: database is locked."
+    ]
+    assert cache.count() == 0, "it is still left alone"
+    assert EmbeddingCache(path, limit_mb=16).count() == 3
 
 
 def test_threads_share_a_cache(cache: EmbeddingCache):

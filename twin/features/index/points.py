@@ -152,13 +152,16 @@ def to_passage(
 
 
 def ranked(fused: Sequence[Any], by_meaning: Sequence[Any], by_words: Sequence[Any]) -> list[Passage]:
-    """The fused ranking of either engine, with what each of the two rankings gives its points."""
-    similarities = {point.id: point.score for point in by_meaning}
-    words = {point.id: point.score for point in by_words}
+    """The fused ranking of either engine, with what each of the two rankings gives its points.
+
+    Equal ranks are common and neither engine orders them; here they are ordered by id, in every build alike.
+    """
+    similarities = {str(point.id): point.score for point in by_meaning}
+    words = {str(point.id): point.score for point in by_words}
+    identified = [(-point.score, str(point.id), point) for point in fused]  # the engine makes an id whenever it is read
     return [
         to_passage(identity, point.payload, point.score, similarities.get(identity), words.get(identity))
-        for point in fused
-        for identity in (point.id,)  # once: the engine makes a new UUID each time it is read
+        for _, identity, point in sorted(identified, key=lambda one: one[:2])
     ]
 
 
