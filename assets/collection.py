@@ -8,10 +8,11 @@ import dagster as dg
 import msgspec
 
 from assets.describe import NOTHING_NEW, OWNER, collecting, counted, publishing, stopwatch, table
-from resources import CacheResource, WarehouseResource
+from resources import CacheResource, InboxResource, WarehouseResource
 from twin import cleaning
 from twin.cleaning import refresh
 from twin.collection import ingestion, sources
+from twin.collection.files.inbox import adopt
 from twin.errors import SettingsError
 from twin.settings import HomeSettings, SourceSettings, read
 from twin.warehouse import IngestReport, Outcome, Warehouse
@@ -50,11 +51,16 @@ class CollectionConfig(dg.Config):
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
 )
 def raw_documents(
-    context: dg.AssetExecutionContext, config: CollectionConfig, warehouse: WarehouseResource, cache: CacheResource
+    context: dg.AssetExecutionContext,
+    config: CollectionConfig,
+    warehouse: WarehouseResource,
+    cache: CacheResource,
+    inbox: InboxResource,
 ) -> dg.MaterializeResult:
     """Every document of every source, in MongoDB, with its revisions; what vanished from its source is tombstoned."""
     store = warehouse.client
     file = read(HomeSettings).config
+    adopt(store, inbox.folder)
     choice = sources.choice(config.include, config.exclude, config.include_drafts)
     todo = sources.selected(config.locations, config.author, sources.known(file, store), choice)
     if not todo:
@@ -67,6 +73,7 @@ def raw_documents(
             store,
             read(SourceSettings),
             cache=cache.folder("collection"),
+            inbox=inbox.folder,
             confirm_vanished=config.confirm_vanished,
             forget_empty=bool(config.locations),
             tell=context.log.info,

@@ -28,6 +28,7 @@ __all__ = [
     "DeploymentResource",
     "EmbedderResource",
     "EndpointResource",
+    "InboxResource",
     "RegistryResource",
     "TrainerResource",
     "VectorIndexResource",
@@ -80,6 +81,15 @@ class CacheResource(_OfDeployment):
     def folder(self, name: str) -> Path:
         """The folder of that name; it may not exist yet."""
         return self.deployment.clients.home.cache / name
+
+
+class InboxResource(_OfDeployment):
+    """What came through standard input."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of it; it may not exist yet."""
+        return self.deployment.clients.home.inbox
 
 
 class EmbedderResource(_OfDeployment):

@@ -36,12 +36,13 @@ def show(home: Home, locations: Sequence[str], author: str | None, choice: Choic
     settings = read(SourceSettings)
     known, held = _known(home)
     with tempfile.TemporaryDirectory(prefix="llm-twin-dry-run-") as scratch:
-        places = list(locations)
+        places, folder = list(locations), home.inbox
         if "-" in places:
             chunks = iter(lambda: sys.stdin.buffer.read(1 << 16), b"")
-            spooled = str(inbox.spool(chunks, Path(scratch), max_bytes=settings.max_bytes))
+            folder = Path(scratch)
+            spooled = inbox.spool(chunks, folder, max_bytes=settings.max_bytes)
             places = [spooled if place == "-" else place for place in places]
-        found = list(preview(sources.selected(places, author, known, choice), settings, held))
+        found = list(preview(sources.selected(places, author, known, choice), settings, held, inbox=folder))
     counts = Counter(prospect.state for prospect in found)
     if as_json:
         print_json({**{state: counts[state] for state in STATES}, "documents": found})

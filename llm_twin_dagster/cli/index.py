@@ -33,7 +33,7 @@ def status(as_json: Json = False) -> None:
                 [
                     kept.name,
                     "live" if kept.live else "held" if kept.name == found.held else "kept",
-                    f"{kept.created_at:%Y-%m-%d %H:%M}",
+                    f"{kept.created_at:%Y-%m-%d %H:%M} UTC",
                     kept.passages,
                     kept.schema,
                 ]

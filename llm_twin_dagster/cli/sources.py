@@ -114,7 +114,7 @@ def problems(as_json: Json = False) -> None:
     else:
         print_table(
             ["source", "what", "location", "why", "when"],
-            [[known[p.source_id], p.state, p.url, p.reason, f"{p.at:%Y-%m-%d %H:%M}"] for p in found],
+            [[known[p.source_id], p.state, p.url, p.reason, f"{p.at:%Y-%m-%d %H:%M} UTC"] for p in found],
         )
 
 
@@ -253,7 +253,7 @@ def _with_standard_input(locations: list[str], home: Home, title: str | None) ->
         return locations
     chunks = iter(lambda: sys.stdin.buffer.read(1 << 16), b"")
     kept = inbox.spool(chunks, home.inbox, title=title, max_bytes=read(SourceSettings).max_bytes)
-    return [str(kept) if location == "-" else location for location in locations]
+    return [kept if location == "-" else location for location in locations]
 
 
 def _known_at(location: str, known: Mapping[str, Source]) -> Source:
@@ -275,4 +275,4 @@ def _told(look: LastLook | None) -> tuple[str, str]:
 
     if look is None:
         return "never", ""
-    return f"{look.at:%Y-%m-%d %H:%M}", look.error or counts_as_text(look.counts)
+    return f"{look.at:%Y-%m-%d %H:%M} UTC", look.error or counts_as_text(look.counts)

@@ -113,7 +113,8 @@ def _bring_in(source: Source, warehouse: Warehouse, home: Home, as_json: bool) -
     from twin.collection import ingestion
     from twin.settings import SourceSettings, read
 
-    report = ingestion.ingest([source], warehouse, read(SourceSettings), cache=home.cache / "collection")
+    settings = read(SourceSettings)
+    report = ingestion.ingest([source], warehouse, settings, cache=home.cache / "collection", inbox=home.inbox)
     problems = [{"url": each.url, "state": each.state, "reason": each.reason or ""} for each in report.problems]
     if as_json:
         print_json({**report.counts, "problems": problems})
@@ -136,11 +137,12 @@ def _documents(file: str, first: bytes, rest: IO[bytes], home: Home, author: str
     beginning = first.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not beginning.startswith((b"{", b"[")):
         raise InputError(f"{file} is neither an export of a warehouse nor JSON with documents in it.")
-    place = Path(file).resolve()
     if file == STANDARD:
         chunks = itertools.chain([first], iter(lambda: rest.read(1 << 20), b""))
-        place = inbox.spool(chunks, home.inbox, max_bytes=read(SourceSettings).max_bytes)
-    return Source(kind="json" if beginning.startswith(b"[") else "jsonl", location=str(place), author=author)
+        kept = inbox.spool(chunks, home.inbox, max_bytes=read(SourceSettings).max_bytes)
+        return Source(kind="inbox", location=kept, author=author)
+    kind = "json" if beginning.startswith(b"[") else "jsonl"
+    return Source(kind=kind, location=str(Path(file).resolve()), author=author)
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def test_lines_that_are_no_rows_are_told_and_only_nothing_at_all_is_a_failure(
 
 
 @pytest.mark.parametrize("by", ["file", "standard input"])
-def test_the_seed_systems_export_comes_in(warehouse: Warehouse, tmp_path: Path, by: str) -> None:
+def test_the_seed_systems_export_comes_in(warehouse: Warehouse, home: Path, tmp_path: Path, by: str) -> None:
     data = json.dumps(SEED).encode()
     (tmp_path / "seed.data").write_bytes(data)
     code, said, _ = run(
@@ -103,8 +103,9 @@ def test_the_seed_systems_export_comes_in(warehouse: Warehouse, tmp_path: Path, 
         ("Two", "Ada Lovelace", "medium"),
     }
     [source] = warehouse.sources.all()
-    assert source.kind == "json"
-    assert Path(source.location).read_bytes() == data
+    kept = Path(source.location) if by == "file" else home / source.location.replace(":", "/")
+    assert source.kind == ("json" if by == "file" else "inbox")
+    assert kept.read_bytes() == data
 
 
 def test_documents_in_json_lines_come_in(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -144,7 +145,8 @@ def test_a_text_from_standard_input_is_a_source_that_can_be_read_again(warehouse
     assert (document.title, document.author) == ('A "note"', "Ada")
     assert document.content == text.decode()
     [kept] = (home / "inbox").iterdir()
-    assert warehouse.sources.all() == [Source(kind="folder", location=str(kept), author="Ada")]
+    assert warehouse.sources.all() == [Source(kind="inbox", location=f"inbox:{kept.name}", author="Ada")]
+    assert document.url == f"inbox:{kept.name}"
     code, _, error = run("ingest", str(kept), "--title", "Another", given=text)
     assert (code, "--title is for a text from standard input" in error) == (1, True)
 

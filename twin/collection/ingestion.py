@@ -37,6 +37,7 @@ def ingest(
     settings: SourceSettings,
     *,
     cache: Path | None = None,
+    inbox: Path | None = None,
     confirm_vanished: bool = False,
     forget_empty: bool = True,
     tell: Callable[[str], None] = logger.info,
@@ -51,6 +52,7 @@ def ingest(
         warehouse: Where it goes, and what remembers earlier looks.
         settings: What may be collected and how.
         cache: A folder for what the next run can use again, such as clones.
+        inbox: The folder of what came through standard input.
         confirm_vanished: Believe it when most of a source is gone.
         forget_empty: Forget again a source that was not known before and gives nothing, as its location is more likely
             a mistake. For what a person names at once; what a configuration file names keeps its problems on record.
@@ -71,7 +73,7 @@ def ingest(
             tell(f"goes on with the run of {run.since:%H:%M} UTC that was cut off: {len(done)} sources are done")
         looked_since = run.since if run.resumes else None
         with Session(
-            settings, memory=warehouse.sources.memory(sources), cache=cache, looked_since=looked_since
+            settings, memory=warehouse.sources.memory(sources), cache=cache, inbox=inbox, looked_since=looked_since
         ) as session:
             report = warehouse.documents.observe_all(
                 sources,

@@ -14,6 +14,7 @@ from twin.records import Document, Rejected, Withheld, document_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     from twin.collection.collector import Item
     from twin.records import Source
@@ -42,9 +43,11 @@ class Prospect(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the twin has a document at this place; one that is withheld would be removed."""
 
 
-def preview(sources: Collection[Source], settings: SourceSettings, held: Mapping[str, str]) -> Iterator[Prospect]:
+def preview(
+    sources: Collection[Source], settings: SourceSettings, held: Mapping[str, str], *, inbox: Path | None = None
+) -> Iterator[Prospect]:
     """What `sources` show now, each looked at afresh. `held` has `Document.hash` of what the twin has, by id."""
-    with Session(settings) as session:
+    with Session(settings, inbox=inbox) as session:
         for event in collect_all(sources, session):
             if isinstance(event, Found):
                 if prospect := _prospect(event.source, event.item, held):

@@ -69,6 +69,7 @@ class Session:
         *,
         memory: Memory | None = None,
         cache: Path | None = None,
+        inbox: Path | None = None,
         looked_since: datetime | None = None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
@@ -76,6 +77,8 @@ class Session:
         self.memory: Memory = _Current(memory or NoMemory(), clock)
         self.cache = cache
         """A folder for what a later run can use again, such as clones; None where nothing is to be kept."""
+        self.inbox = inbox
+        """The folder of what came through standard input; None where there is none."""
         self.looked_since = looked_since
         """When the run that was cut off and that this one completes began; what it looked at is not asked again."""
         self.clock = clock

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from twin.processes import lifeline
 from twin.processes.logs import LogFile
+from twin.settings import RetentionSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -44,7 +45,7 @@ class Child:
         self.name = name
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._tail_lock = threading.Lock()
-        self._log = log
+        self._log = _log_file(log) if log else None
         self._on_line = on_line
         self._is_heard = True
         self._process = subprocess.Popen(
@@ -110,7 +111,7 @@ class Child:
         stream = self._process.stdout
         if stream is None:
             return
-        with contextlib.closing(LogFile(self._log)) if self._log else contextlib.nullcontext() as log:
+        with contextlib.closing(self._log) if self._log else contextlib.nullcontext() as log:
             while raw := stream.readline(LINE_BYTES):
                 self._pass_on(raw.decode("utf-8", "replace").rstrip("\n"), log)
 
@@ -160,3 +161,8 @@ def stopping(children: Sequence[Child]) -> Generator[None]:
     finally:
         for child in reversed(children):
             child.stop()
+
+
+def _log_file(path: Path) -> LogFile:
+    settings = read(RetentionSettings)
+    return LogFile(path, max_bytes=int(settings.log_mb * 1_000_000), kept=settings.log_files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def test_a_child_whose_log_cannot_be_written_goes_on_to_its_end(tmp_path: Path) 
 
 
 def test_a_log_goes_on_when_there_is_room_again_and_says_what_is_missing(tmp_path: Path) -> None:
-    log = LogFile(tmp_path / "log")
+    log = LogFile(tmp_path / "log", max_bytes=1_000, kept=1)
     log.path.symlink_to("/dev/full")
     for number in range(3):
         log.write(f"lost {number}")
@@ -69,6 +70,20 @@ def test_a_log_goes_on_when_there_is_room_again_and_says_what_is_missing(tmp_pat
         "kept",
         "kept too",
     ]
+
+
+def test_a_log_is_begun_anew_at_its_limit_and_so_many_old_ones_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("of an earlier version, without a limit\n" * 100)
+    with contextlib.closing(LogFile(path, max_bytes=100, kept=2)) as log:
+        for number in range(30):
+            log.write(f"line {number:03}")
+    files = {file.name: file.read_text().splitlines() for file in tmp_path.iterdir()}
+    kept = [*files["log.2"], *files["log.1"], *files["log"]]
+    assert len(files) == 3
+    assert kept == [f"line {number:03}" for number in range(30 - len(kept), 30)]
+    assert len(kept) > 20
+    assert all(len("\n".join(lines)) <= 100 for lines in files.values())
 
 
 def test_the_tail_can_be_read_while_it_is_written() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,18 +16,23 @@ from twin.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-__all__ = ["spool"]
+    from twin.warehouse import Warehouse
+
+__all__ = ["PREFIX", "adopt", "name_in", "spool"]
+
+PREFIX = "inbox:"
+"""How the location of what is in the inbox begins; its name there follows, so it holds wherever the home is."""
+NAME = re.compile(r"[0-9a-f]{32}\.(md|jsonl?)")
 
 MAX_FACTOR = 100
 """All of it may be this many times what one document may."""
 
 
-def spool(chunks: Iterable[bytes], inbox: Path, *, title: str | None = None, max_bytes: int) -> Path:
+def spool(chunks: Iterable[bytes], inbox: Path, *, title: str | None = None, max_bytes: int) -> str:
     """Writes what comes to `inbox`, under its own hash: JSON lines, a JSON list of documents, or else a text.
 
-    The same input is the same file. `title` becomes the front matter of a text that has none.
+    Returns its location. The same input is the same file. `title` becomes the front matter of a text that has none.
 
     Raises:
         InputError: Nothing came, or too much; a title was given for JSON lines.
@@ -50,7 +56,25 @@ def spool(chunks: Iterable[bytes], inbox: Path, *, title: str | None = None, max
         os.fsync(file.fileno())
         target = inbox / f"{digest.hexdigest()[:32]}{ending}"
         staging.replace(target)
-    return target
+    return PREFIX + target.name
+
+
+def name_in(location: str) -> str | None:
+    """The name of the file in the inbox that a location means, or None when it means something else."""
+    name = location.removeprefix(PREFIX)
+    return name if name != location and NAME.fullmatch(name) else None
+
+
+def adopt(warehouse: Warehouse, inbox: Path) -> None:
+    """Gives sources that an earlier version remembered by their whole path a location that moves with the home.
+
+    Their documents are taken away, and come back with the next look.
+    """
+    for source in warehouse.sources.all():
+        path = Path(source.location)
+        if path.parent.name == inbox.name and NAME.fullmatch(path.name) and (inbox / path.name).is_file():
+            warehouse.sources.add([msgspec.structs.replace(source, kind="inbox", location=PREFIX + path.name)])
+            warehouse.sources.remove(source.id)
 
 
 def _with_beginning(chunks: Iterable[bytes]) -> Iterable[bytes]:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     ],
 )
 def test_what_it_is_shows_in_its_name(tmp_path: Path, data: bytes, ending: str) -> None:
-    kept = inbox.spool([data], tmp_path / "inbox", max_bytes=1_000)
+    location = inbox.spool([data], tmp_path / "inbox", max_bytes=1_000)
+    kept = tmp_path / "inbox" / (inbox.name_in(location) or "")
     assert kept.suffix == ending
     assert kept.read_bytes() == data
     assert list((tmp_path / "inbox").iterdir()) == [kept]
@@ -41,7 +42,7 @@ def test_the_same_input_is_the_same_file_however_it_comes(tmp_path: Path, data: 
     chunks = [data[start:end] for start, end in pairwise(places)]
     once, again = (inbox.spool(parts, tmp_path, max_bytes=1_000) for parts in ([data], chunks))
     assert once == again
-    assert once.read_bytes() == data
+    assert (tmp_path / (inbox.name_in(once) or "")).read_bytes() == data
 
 
 @pytest.mark.parametrize(
