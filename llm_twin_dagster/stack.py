@@ -156,8 +156,9 @@ def only_supervisor(home: Home) -> Generator[None]:
     """Within the block, nobody else runs services over a home.
 
     Raises:
-        PlatformError: Somebody does.
+        PlatformError: Somebody does, or the home belongs to another user.
     """
+    home.keep_out_others()
 
     def refusal(holder: str) -> PlatformError:
         return PlatformError(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from twin import disk
+from twin import disk, users
 from twin.processes import alive
 from twin.settings import HomeSettings, read
 
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Home", "RunState", "ServiceState"]
+
+
+PARTS = (
+    *("run.json", "stack.lock", "reviewer-token", "mongo", "inbox", "artifacts", "index", "models", "training"),
+    *("endpoint", "dagster", "logs", "cache"),
+)
 
 
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +101,14 @@ class Home:
     @property
     def _run_file(self) -> Path:
         return self.root / "run.json"
+
+    def keep_out_others(self) -> None:
+        """Makes the folder, and lets no other user of the machine into it or into what is in it.
+
+        Raises:
+            PlatformError: It belongs to another user, or cannot be made.
+        """
+        users.keep_out_others(self.root, (self.root / part for part in PARTS))
 
     def run_state(self) -> RunState | None:
         """The stack that runs now, or None. What a killed supervisor left behind counts as None."""

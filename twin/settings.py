@@ -52,7 +52,15 @@ class HomeSettings(_Settings):
 
     @property
     def root(self) -> Path:
-        return self.home.expanduser().resolve()
+        """The folder, in full.
+
+        Raises:
+            SettingsError: It begins with ~, and this user has no home directory.
+        """
+        try:
+            return self.home.expanduser().resolve()
+        except RuntimeError as error:
+            raise SettingsError(f"TWIN_HOME={self.home} cannot be told: {error} Name the whole path.") from error
 
     @property
     def config(self) -> Path:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
 from llm_twin_dagster.cli.output import Json, explained, out, print_json, print_table, quiet_line
 from llm_twin_dagster.stack import borrow
+from twin import users
 from twin.deployment import Deployment
+from twin.errors import InputError
 from twin.home import Home
 from twin.settings import ModelSettings, read
 from twin.training.pruning import prunable
@@ -111,13 +112,20 @@ def prune(
 
 
 def _decide(decision: str, version: str, comment: str, reviewer: str | None) -> None:
-    home = Home.from_settings()
+    home, reviewer = Home.from_settings(), reviewer or _own_name()
     with borrow(home, SERVICES, quiet_line):
         client = Deployment(home).review_client()
         act = client.approve if decision == "approve" else client.reject
-        act(read(ModelSettings).name, version, comment=comment, reviewer=reviewer or getpass.getuser())
+        act(read(ModelSettings).name, version, comment=comment, reviewer=reviewer)
 
 
 def _score(manifest: dict, name: str) -> str:
     value = manifest.get("scores", {}).get(name)
     return f"{value:.2f}" if isinstance(value, int | float) else ""
+
+
+def _own_name() -> str:
+    name = users.name()
+    if name is None:
+        raise InputError("This user has no name on this machine. Say whose decision it is: --reviewer NAME.")
+    return name

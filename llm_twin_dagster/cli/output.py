@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import json
 import logging
@@ -18,10 +20,24 @@ import typer
 from rich.console import Console
 
 from llm_twin_dagster.cli import tables
+from twin import users
 from twin.errors import TwinError
+from twin.settings import HomeSettings, read
 from twin.training.compute import SPIN_COUNT
 
 __all__ = ["Json", "explained", "fail", "log", "out", "prepare", "print_json", "print_table", "quiet_line", "step_line"]
+
+PRIVATE = 0o077
+REASONS = {
+    errno.EACCES: "may not be used by this user. Run this as its owner, or set TWIN_HOME to a folder of your own.",
+    errno.EPERM: "may not be used by this user. Run this as its owner, or set TWIN_HOME to a folder of your own.",
+    errno.EROFS: "is on a disk that cannot be written to. Set TWIN_HOME to a folder that can.",
+    errno.ENOSPC: "could not be written: its disk is full. Free some room, and run this again.",
+    errno.EDQUOT: "could not be written: this user's share of the disk is used up. Free some room, and run this again.",
+    errno.ENOLCK: "could not be locked: its file system has no locks. Set TWIN_HOME to a folder on a local disk.",
+    errno.EOPNOTSUPP: "could not be locked: its file system has no locks. Set TWIN_HOME to a folder on a local disk.",
+}
+"""What an error of the file system means to whoever runs the twin."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,9 +62,13 @@ def prepare(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """What every verb needs before heavy imports: quiet libraries, no calls home, and one way to be interrupted."""
+    """What every verb needs before heavy imports: files for this user alone, quiet libraries, no calls home, and one
+    way to be interrupted."""
+    os.umask(os.umask(PRIVATE) | PRIVATE)
     if home is not None:
-        os.environ["TWIN_HOME"] = str(home.expanduser().resolve())
+        os.environ["TWIN_HOME"] = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111 - these never raise
+    with contextlib.suppress(TwinError):  # the verb tells it
+        users.stand_in(read(HomeSettings).root)
     for name, value in {
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
@@ -75,6 +95,10 @@ def explained(verb: Callable[P, T]) -> Callable[P, T]:
             return verb(*args, **kwargs)
         except TwinError as error:
             fail(error.message)
+        except OSError as error:
+            if (reason := REASONS.get(error.errno or 0)) is None:
+                raise
+            fail(f"{error.filename or 'A file'} {reason}")
         except KeyboardInterrupt:
             log.print("[yellow]Interrupted.[/] What was finished is kept; the same command goes on from there.")
             raise typer.Exit(130) from None

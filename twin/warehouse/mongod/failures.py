@@ -11,6 +11,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twin import users
 from twin.warehouse.mongod.binaries import ADVICE
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def explain(code: int, lines: Sequence[str], *, data: Path, binary: Binary) -> s
     if _is_full(data, text):
         return no_room(data)
     if "ermission denied" in text or "not permitted" in text:
-        return f"{name} may not use that folder: {_reason(errors)} It must belong to {_who()}, all files in it too."
+        owner = users.called(os.geteuid())
+        return f"{name} may not use that folder: {_reason(errors)} It must belong to {owner}, and all files in it too."
     if DAMAGED.search(text):
         return _damage(name, errors)
     said = CODES.get(code, "ended." if code < SIGNAL else f"was ended by signal {code - SIGNAL}.")
@@ -159,13 +161,3 @@ def _is_full(data: Path, text: str) -> bool:
         return shutil.disk_usage(data).free < ROOM_MB * 1_000_000 and "WT_PANIC" in text
     except OSError:
         return False
-
-
-def _who() -> str:
-    """This user, for people; a number may have no name."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"user {os.geteuid()}"
