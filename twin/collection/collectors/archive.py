@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from twin.collection.collector import failed, finish, refused
+from twin.collection.collector import finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import archives, export_files, obsidian, substack
+from twin.collection.faults import attempt
 from twin.collection.files import formats, stamps
 from twin.collection.withheld import patterns
-from twin.errors import CollectionError, SourceFailed, SourceRefused
+from twin.errors import SourceFailed
 from twin.records import Withheld
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         documents = [member for member in export.members if member not in tables]
         for member in documents:
             said: dict[str, object] = {"published": False} if member.path in unpublished else {}
-            yield _document(member, export.place(member.path), source, session, vault=is_vault, said=said)
+            place = export.place(member.path)
+            yield attempt(place, partial(_document, member, place, source, session, vault=is_vault, said=said))
         if not documents and not excluded:
             raise SourceFailed(
                 f"{path} has no documents. Files that are read end in {', '.join(sorted(formats.ENDINGS))}."
@@ -89,13 +91,8 @@ def _is_document(entry: PurePosixPath) -> bool:
 def _document(
     member: Member, url: str, source: Source, session: Session, *, vault: bool, said: dict[str, object]
 ) -> Item:
-    try:
-        data = export_files.read(member, session.settings.max_bytes)
-        draft = formats.read_draft(data, member.path, url, vault=vault)
-    except SourceRefused as refusal:
-        return refused(url, str(refusal))
-    except CollectionError as failure:
-        return failed(url, str(failure))
+    data = export_files.read(member, session.settings.max_bytes)
+    draft = formats.read_draft(data, member.path, url, vault=vault)
     draft.path, draft.said = member.path, {**draft.said, **said}
     return finish(draft, source, session)
 

@@ -7,16 +7,18 @@ from time to time. See docs/guides/watching-feeds.md.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from twin.collection.collector import failed, refused
+from twin.collection.faults import attempt, contained
 from twin.collection.feeds import entries, parsing, platforms
 from twin.collection.feeds.recheck import recheck
 from twin.collection.pages import webarticle
 from twin.collection.web import urls
-from twin.errors import CollectionError, InputError, SourceFailed, SourceGone, SourceRefused
-from twin.records import Document, Unchanged, Visit
+from twin.errors import CollectionError, InputError, SourceFailed, SourceGone
+from twin.records import Document, Rejected, Unchanged, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,17 +146,17 @@ class _Look:
             yield failed(f"{self._source.location}#{flaw.place}" if flaw.place else self._source.location, flaw.reason)
         for number, entry in enumerate(feed.entries, 1):
             here = f"{self._source.location}#entry-{number}"
-            try:
-                place = site.place_of(entry)
-            except SourceRefused as refusal:
-                yield refused(here, str(refusal))
+            place = attempt(here, partial(site.place_of, entry))
+            if isinstance(place, Rejected):
+                yield place
                 continue
             if place in self.shown:
                 yield refused(here, f"the feed shows {place} twice; the first one counts")
                 continue
             self.shown.add(place)
-            settled = yield from entries.take(entry, place, feed, site, self._source, self._session)
-            self._is_settled = self._is_settled and settled
+            took = entries.take(entry, place, feed, site, self._source, self._session)
+            settled = yield from contained(place, took)
+            self._is_settled = self._is_settled and bool(settled)
 
 
 def _next_page(feed: Feed, url: str, asked: set[str]) -> str | None:

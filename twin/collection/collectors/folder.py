@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from twin.collection.collector import failed, finish, refused, too_large
+from twin.collection.collector import finish, too_large
 from twin.collection.exports import obsidian, substack
+from twin.collection.faults import contained
 from twin.collection.files import formats, stamps
 from twin.collection.withheld import patterns
-from twin.errors import CollectionError, SourceFailed, SourceRefused
+from twin.errors import SourceFailed, SourceRefused
 from twin.records import Document, Unchanged, Visit, Withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from twin.collection.collector import Draft, Item
     from twin.collection.session import Session
@@ -48,7 +49,8 @@ class FolderCollector:
         root = Path(source.location)
         if root.is_file():
             vault = any(obsidian.is_vault(folder) for folder in root.parents)
-            yield from _collect_file(root, Path(root.name), source, session, vault=vault)
+            only = _collect_file(root, Path(root.name), source, session, vault=vault)
+            yield from contained(root.as_uri(), only)
             return
         if not root.is_dir():
             raise SourceFailed(f"{root} does not exist: check the path, or remove this source.")
@@ -60,7 +62,7 @@ class FolderCollector:
             if isinstance(found, Withheld):
                 yield found
             else:
-                yield from collect(found, found.relative_to(root))
+                yield from contained(found.as_uri(), collect(found, found.relative_to(root)))
         if closed:
             # Raised, so that what is in there is not taken for vanished
             raise SourceFailed(f"{len(closed)} folders cannot be opened, one is {closed[0]}: check who may read them.")
@@ -115,30 +117,20 @@ def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _collect_file(path: Path, within: Path, source: Source, session: Session, *, vault: bool) -> Iterator[Item]:
+def _collect_file(path: Path, within: Path, source: Source, session: Session, *, vault: bool) -> Generator[Item]:
     """One file's document, and what is to be remembered of it. `within`: where it lies in the source."""
     url = path.as_uri()
     unpublished = substack.is_post(path) and path.stem in _unpublished(path.parent.parent)
     signs = f"{' vault' if vault else ''}{' unpublished' if unpublished else ''}"
     reader = stamps.reader_of(f"{formats.VERSION}{signs}", source, session.settings)
-    try:
-        before = _look_at(path)
-        last = session.memory.visit(source, url)
-        if last and (last.reader, last.digest) == (reader, stamps.stamp(before)):
-            yield from (Unchanged(url=document) for document in last.documents)
-            return
-        draft = _read_draft(path, url, session.settings.max_bytes, vault=vault)
-        if stamps.stamp(path.lstat()) != stamps.stamp(before):
-            raise SourceFailed("it changed while it was read: the next ingest reads it again")
-    except SourceRefused as refusal:
-        yield refused(url, str(refusal))
+    before = _look_at(path)
+    last = session.memory.visit(source, url)
+    if last and (last.reader, last.digest) == (reader, stamps.stamp(before)):
+        yield from (Unchanged(url=document) for document in last.documents)
         return
-    except CollectionError as failure:
-        yield failed(url, str(failure))
-        return
-    except OSError as error:
-        yield failed(url, f"it cannot be read: {error.strerror or error}")
-        return
+    draft = _read_draft(path, url, session.settings.max_bytes, vault=vault)
+    if stamps.stamp(path.lstat()) != stamps.stamp(before):
+        raise SourceFailed("it changed while it was read: the next ingest reads it again")
     draft.path = within
     if unpublished:
         draft.said = {**draft.said, "published": False}

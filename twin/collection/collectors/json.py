@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from twin.collection.collector import failed, finish, refused, too_large
+from twin.collection.collector import finish, refused, too_large
 from twin.collection.collectors.folder import as_path
+from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.files.objects import draft_of
 from twin.errors import CollectionError, InputError, SourceFailed
@@ -98,7 +99,8 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         with path.open(encoding="utf-8", errors="strict") as file:
             for number, record in enumerate(items(file, session.settings.max_bytes * OVERHEAD), 1):
                 empty = False
-                yield _document(record, number, source, session)
+                place = f"{path.as_uri()}#{number}"
+                yield attempt(place, partial(_document, record, number, source, session))
     except CollectionError as error:
         raise SourceFailed(f"{path}: {error}.") from None
     except UnicodeDecodeError as error:
@@ -115,7 +117,7 @@ def _document(record: object, number: int, source: Source, session: Session) -> 
     try:
         draft = draft_of(record, file_url)
     except InputError as error:
-        return failed(f"{file_url}#{number}", f"item {number}: {error}")
+        raise SourceFailed(f"item {number}: {error}") from None
     size = len(draft.content.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         return refused(draft.url, f"item {number}: {too_large(size, max_bytes)}")

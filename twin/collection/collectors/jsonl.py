@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from twin.collection.collector import failed, finish, refused, too_large
+from twin.collection.collector import finish, refused, too_large
 from twin.collection.collectors.folder import as_path
+from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.files.objects import draft_of
-from twin.errors import InputError, SourceFailed
+from twin.errors import InputError, SourceFailed, SourceRefused
 from twin.records import Rejected
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         with path.open("rb") as file:
             for number, line in _lines(file, session.settings.max_bytes * MAX_LINE_OVERHEAD):
                 empty = False
-                yield _collect_line(line, number, source, session)
+                yield attempt(f"{path.as_uri()}#L{number}", partial(_collect_line, line, number, source, session))
     except OSError as error:
         raise SourceFailed(f"{path} cannot be read: {error.strerror or error}.") from None
     if empty:
@@ -82,14 +83,12 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
 
 def _collect_line(line: bytes | None, number: int, source: Source, session: Session) -> Item:
     settings = session.settings
-    file_url = Path(source.location).as_uri()
-    place = f"{file_url}#L{number}"
     if line is None or len(line) > settings.max_bytes * MAX_LINE_OVERHEAD:
-        return refused(place, f"line {number}: {too_large(None, settings.max_bytes)}")
+        raise SourceRefused(f"line {number}: {too_large(None, settings.max_bytes)}")
     try:
-        draft = parse(line, file_url)
+        draft = parse(line, Path(source.location).as_uri())
     except InputError as error:
-        return failed(place, f"line {number}: {error}")
+        raise SourceFailed(f"line {number}: {error}") from None
     size = len(draft.content.encode("utf-8", "surrogatepass"))
     if size > settings.max_bytes:
         return refused(draft.url, f"line {number}: {too_large(size, settings.max_bytes)}")

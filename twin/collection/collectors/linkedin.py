@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from twin.collection.collector import Draft, failed, finish, refused
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
+from twin.collection.faults import attempt
 from twin.collection.files import decoding, stamps
 from twin.collection.pages import markup, webpage
 from twin.collection.web import urls
@@ -133,7 +134,8 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
             for member in export.named(lambda each, name=name: _table(each) == name):
                 yield from _posts(export, member, COLUMNS[name], partial(draft_of, author=author), source, session)
         for member in export.named(lambda each: ARTICLE.fullmatch(str(each))):
-            yield _article(export, member, author, source, session)
+            place = export.place(member.path)
+            yield attempt(place, partial(_article, member, place, author, source, session))
 
 
 def _member_name(export: Export, max_bytes: int) -> str | None:
@@ -161,12 +163,19 @@ def _posts(
         for number, row in enumerate(rows(export_files.read(member, max_bytes * export_files.FILE_FACTOR), columns), 1):
             if isinstance(row, str):
                 yield failed(f"{place}-{number}", row)
-            elif draft := draft_of(row, place):
-                yield finish(draft, source, session)
+            elif item := attempt(f"{place}-{number}", partial(_from_row, row, place, draft_of, source, session)):
+                yield item
     except SourceRefused as refusal:
         yield refused(place, str(refusal))
     except CollectionError as failure:
         yield failed(place, str(failure))
+
+
+def _from_row(
+    row: dict[str, str], place: str, draft_of: Callable[..., Draft | None], source: Source, session: Session
+) -> Item | None:
+    draft = draft_of(row, place)
+    return finish(draft, source, session) if draft else None
 
 
 def _share(row: dict[str, str], place: str, *, author: str | None) -> Draft | None:
@@ -226,15 +235,9 @@ def _date(value: str | None) -> datetime | None:
     return parse_date(found[1]) if found else None
 
 
-def _article(export: Export, member: Member, author: str | None, source: Source, session: Session) -> Item:
-    url = export.place(member.path)
-    try:
-        data = export_files.read(member, session.settings.max_bytes)
-        draft = _read_article(decoding.decode(data, webpage.declared_charset(data)), url, unquote(member.path.stem))
-    except SourceRefused as refusal:
-        return refused(url, str(refusal))
-    except CollectionError as failure:
-        return failed(url, str(failure))
+def _article(member: Member, url: str, author: str | None, source: Source, session: Session) -> Item:
+    data = export_files.read(member, session.settings.max_bytes)
+    draft = _read_article(decoding.decode(data, webpage.declared_charset(data)), url, unquote(member.path.stem))
     draft.author = author
     return finish(draft, source, session)
 

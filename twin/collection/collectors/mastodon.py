@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from twin.collection.collector import Draft, failed, finish
+from twin.collection.collector import Draft, finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
+from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.pages import markup, webpage
 from twin.collection.web import urls
-from twin.errors import CollectionError, InputError, SourceFailed
+from twin.errors import InputError, SourceFailed, TwinError
 from twin.text.dates import parse_date
 
 if TYPE_CHECKING:
@@ -66,13 +67,9 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         yield from export.rejections()
         for member in export.members:
             for number, activity in enumerate(_activities(export_files.read(member, max_bytes)), 1):
-                try:
-                    draft = _draft(activity)
-                except (CollectionError, InputError) as error:
-                    yield failed(f"{export.place(member.path)}-{number}", f"activity {number}: {error}")
-                else:
-                    if draft:
-                        yield finish(draft, source, session)
+                place = f"{export.place(member.path)}-{number}"
+                if item := attempt(place, partial(_document, activity, number, source, session)):
+                    yield item
         if not export.members:
             raise SourceFailed(f"{path} has no outbox.json: ask your server for a new archive.")
 
@@ -82,6 +79,14 @@ def _activities(outbox: bytes) -> list[Any]:
         return msgspec.json.decode(outbox)["orderedItems"]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError) as error:
         raise SourceFailed(f"outbox.json is not an ActivityPub outbox: {error}") from None
+
+
+def _document(activity: Any, number: int, source: Source, session: Session) -> Item | None:
+    try:
+        draft = _draft(activity)
+    except TwinError as error:
+        raise SourceFailed(f"activity {number}: {error}") from None
+    return finish(draft, source, session) if draft else None
 
 
 def _draft(activity: Any) -> Draft | None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from twin.collection.collector import Draft, failed, finish, refused, too_large
+from twin.collection.collector import Draft, finish, too_large
 from twin.collection.collectors.folder import as_path
+from twin.collection.faults import attempt
 from twin.collection.files import decoding, stamps
 from twin.collection.files.formats import HTML, MARKDOWN, MDX, NOT_TEXT, TEXT, VERSION, html_draft, markdown_draft
 from twin.collection.repositories import git
 from twin.collection.repositories.languages import code_language, why_not_written
 from twin.collection.web import urls
 from twin.collection.withheld import patterns
-from twin.errors import CollectionError, SourceFailed, SourceRefused
+from twin.errors import SourceFailed, SourceRefused
 from twin.records import Document, Rejected, Unchanged, Visit, Withheld
 from twin.text.fences import fenced
 
@@ -114,7 +116,7 @@ def _collect_commit(
             until = stamps.earliest((until, last.until))
             yield from (Unchanged(url=document) for document in last.documents)
             continue
-        item = _collect_file(entry, url, marked.get(entry.path), blobs, source, session)
+        item = attempt(url, partial(_collect_file, entry, url, marked.get(entry.path), blobs, source, session))
         until = stamps.earliest((until, stamps.until_of(item)))
         yield item
         if isinstance(item, Document):
@@ -135,13 +137,8 @@ def _collect_file(
     entry: git.Entry, url: str, mark: str | None, blobs: git.Blobs, source: Source, session: Session
 ) -> Item:
     if mark:
-        return refused(url, f"{mark}, as the repository's .gitattributes say")
-    try:
-        return finish(_read_draft(entry, blobs, url, session.settings.max_bytes), source, session)
-    except SourceRefused as refusal:
-        return refused(url, str(refusal))
-    except CollectionError as failure:
-        return failed(url, str(failure))
+        raise SourceRefused(f"{mark}, as the repository's .gitattributes say")
+    return finish(_read_draft(entry, blobs, url, session.settings.max_bytes), source, session)
 
 
 def _read_draft(entry: git.Entry, blobs: git.Blobs, url: str, max_bytes: int) -> Draft:

@@ -14,6 +14,7 @@ import msgspec
 from twin.collection.collector import Draft, failed, finish, refused
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
+from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 
@@ -198,7 +199,8 @@ def _read(path: Path, source: Source, session: Session) -> Iterator[Item]:
         yield from problems
         own = [_whole(tweet, notes) for tweet in tweets if not tweet.full_text.startswith("RT @")]
         for thread in threads(own, account.account_id):
-            yield finish(_draft(thread, account), _with_author(source, account), session)
+            place = f"{export.place('data/tweets.js')}-{thread[0].id_str}"
+            yield attempt(place, partial(_document, thread, account, source, session))
 
 
 def _decoded(
@@ -241,6 +243,10 @@ def _whole(tweet: Tweet, notes: dict[str, Note]) -> Tweet:
 def _beginning(text: str) -> str:
     """What a long post and its beginning have in common, as a key."""
     return " ".join(CUT.sub("", text).split())[:NOTE_CHARS]
+
+
+def _document(thread: list[Tweet], account: Account, source: Source, session: Session) -> Item:
+    return finish(_draft(thread, account), _with_author(source, account), session)
 
 
 def _draft(thread: list[Tweet], account: Account) -> Draft:

@@ -9,12 +9,13 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from twin.collection.collector import Draft, failed, finish, refused, too_large
+from twin.collection.collector import Draft, finish, refused, too_large
+from twin.collection.faults import attempt
 from twin.collection.feeds import platforms
 from twin.collection.pages import webarticle, webpage
 from twin.collection.web import urls
-from twin.errors import CollectionError, InputError, SourceRefused
-from twin.records import Document, Visit, content_hash
+from twin.errors import InputError, SourceRefused
+from twin.records import Document, Rejected, Visit, content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -138,13 +139,9 @@ def take(
     if visit and as_before and webarticle.is_usable(visit, source, session):
         yield from webarticle.as_before(visit)
         return True
-    try:
-        content = _content(entry, session.settings.max_bytes)
-    except SourceRefused as refusal:
-        yield refused(place, str(refusal))
-        return True
-    except CollectionError as failure:
-        yield failed(place, str(failure))
+    content = attempt(place, lambda: _content(entry, session.settings.max_bytes))
+    if isinstance(content, Rejected):
+        yield content
         return True
     is_page = "#" not in place and site.has(place)
     if content is not None or not is_page:

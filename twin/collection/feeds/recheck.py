@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.collection.collector import failed, finish
+from twin.collection.faults import contained
 from twin.collection.feeds.entries import Said, amend, said_in
 from twin.collection.pages import webarticle
 from twin.errors import CollectionError, SourceGone
 from twin.records import Document, Gone, Unchanged, Visit, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from twin.collection.collector import Item
     from twin.collection.session import Session
@@ -45,14 +46,14 @@ def recheck(source: Source, session: Session, shown: set[str]) -> Iterator[Item]
         and visit.url not in shown
     )
     for visit in heapq.nsmallest(RECHECKED, left, key=_last_look):
-        yield from _look_again(visit, source, session)
+        yield from contained(visit.documents[0], _look_again(visit, source, session))
 
 
 def _last_look(visit: Visit) -> tuple[datetime, str]:
     return visit.checked_at or NEVER, visit.url
 
 
-def _look_again(visit: Visit, source: Source, session: Session) -> Iterator[Item]:
+def _look_again(visit: Visit, source: Source, session: Session) -> Generator[Item]:
     said = said_in(visit)
     if said is None or not said.whole:
         known = said or Said(hash="")

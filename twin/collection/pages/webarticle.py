@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.collection.collector import Draft, failed, finish, refused
+from twin.collection.faults import contained
 from twin.collection.feeds import platforms
 from twin.collection.files import decoding
 from twin.collection.pages import webpage
 from twin.collection.web import urls
-from twin.errors import CollectionError, SourceGone, SourceRefused
+from twin.errors import SourceGone
 from twin.records import Gone, Rejected, Unchanged, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from twin.collection.collector import Item
     from twin.collection.session import Session
@@ -120,8 +121,24 @@ def refresh(
         listed: What the place that lists the page says of it, kept for `Visit.listed`.
         amend: Puts what that place knows better into the document.
     """
+    return contained(_place(location, visit), _refresh(location, source, session, visit, listed, amend))
+
+
+def _place(location: str, visit: Visit | None) -> str:
+    """What a failure is told of: the document that is held, so that it is not missed."""
+    return visit.documents[0] if visit and visit.documents else location
+
+
+def _refresh(
+    location: str,
+    source: Source,
+    session: Session,
+    visit: Visit | None,
+    listed: str | None,
+    amend: Callable[[Draft], Draft] | None,
+) -> Generator[Item]:
     known = visit.documents if visit else []
-    place = known[0] if known else location  # what fails is the document that is held, so that it is not missed
+    place = _place(location, visit)
     fetched = None
     try:
         fetched = session.fetcher.get(location, visit=visit if visit and is_usable(visit, source, session) else None)
@@ -135,14 +152,10 @@ def refresh(
         yield from (Gone(url=url, reason=str(gone)) for url in known)
         if not known:  # more likely a mistyped URL than a document that was taken down
             yield failed(location, str(gone))
-    except SourceRefused as refusal:
-        yield refused(place, str(refusal))
     except webpage.NoArticle as nothing:
         yield failed(place, str(nothing))
         if fetched and not known:
             yield _visit_of_nothing(location, fetched, source, session, listed)
-    except CollectionError as failure:
-        yield failed(place, str(failure))
     else:
         found = finish(amend(draft) if amend else draft, source, session)
         if not isinstance(found, Rejected):
