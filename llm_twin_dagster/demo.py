@@ -15,7 +15,7 @@ from llm_twin_dagster.report import rows
 from llm_twin_dagster.runs import RunOutcome, run_job
 from llm_twin_dagster.stack import borrow
 from twin.deployment import Deployment
-from twin.errors import InputError
+from twin.errors import InputError, ReviewRequired
 from twin.home import Home
 from twin.processes import answers, wait_until
 from twin.records import ModelVersion
@@ -118,7 +118,12 @@ def _review(home: Home) -> None:
     if deployment.registry.approved(name) is not None:
         step_line("review", f"version {newest.version} awaits yours: llm-twin models approve {newest.version}")
         return
-    deployment.review_client().approve(
+    try:
+        review = deployment.review_client()
+    except ReviewRequired as error:
+        step_line("review", error.message)
+        return
+    review.approve(
         name, newest.version, reviewer=REVIEWER, comment="Approved by `make demo`, after the evaluation gate passed."
     )
     step_line("review", f"version {newest.version} approved by reviewer {REVIEWER!r}")

@@ -7,16 +7,26 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 import psutil
 
+from llm_twin_dagster import reachability
 from twin.collection import sources
 from twin.deployment import Deployment
-from twin.errors import ServiceUnavailable, SettingsError, TwinError
+from twin.errors import SettingsError, TwinError
 from twin.home import Home
-from twin.settings import SETTINGS_CLASSES, EmbeddingSettings, HomeSettings, ModelSettings, MongoSettings, read
+from twin.settings import (
+    SETTINGS_CLASSES,
+    EmbeddingSettings,
+    HomeSettings,
+    ModelSettings,
+    MongoSettings,
+    former_names,
+    read,
+)
 
 __all__ = ["Finding", "examine"]
 
@@ -35,7 +45,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def examine() -> list[Finding]:
     """Everything, in the order in which problems should be solved. Changes nothing and starts nothing."""
     findings: list[Finding] = []
-    for look in (_python, _memory, _disk, _settings, _mongod, _models, _embedding, _sources, _stack):
+    for look in (_python, _memory, _disk, _settings, _mongod, _destinations, _models, _embedding, _sources, _stack):
         try:
             findings.extend(look())
         except TwinError as error:
@@ -77,17 +87,20 @@ def _settings() -> Iterator[Finding]:
         read(concern)
     Deployment().check()
     yield Finding(what="settings", state="ok", detail=f"deployment {read(HomeSettings).deployment}")
+    for former, name in former_names().items():
+        yield Finding(what="settings", state="warning", detail=f"{former} is now called {name}; the old name will go")
+
+
+def _destinations() -> Iterator[Finding]:
+    """Where everything goes; what is outside of this machine is asked."""
+    for place, problem in reachability.asked(Deployment()):
+        because = f" ({place.because})" if place.because else ""
+        detail = f"{place.where}{because}" + (f": {problem}" if problem else "")
+        yield Finding(what=place.concern, state="problem" if problem else "ok", detail=detail)
 
 
 def _mongod() -> Iterator[Finding]:
     if read(MongoSettings).uri:
-        deployment = Deployment()
-        try:
-            deployment.warehouse.ping()
-        except ServiceUnavailable as error:
-            yield Finding(what="mongodb", state="problem", detail=error.message)
-        else:
-            yield Finding(what="mongodb", state="ok", detail=f"{deployment.warehouse.host} answers")
         return
     from twin.warehouse import mongod
 
@@ -121,14 +134,32 @@ def _embedding() -> Iterator[Finding]:
 
 
 def _sources() -> Iterator[Finding]:
-    config = read(HomeSettings).config
+    settings = read(HomeSettings)
+    config = settings.config
+    if not config.exists():
+        named = settings.config_file is not None
+        advice = "TWIN_CONFIG names it" if named else "`llm-twin ingest PATH_OR_URL` needs none"
+        state = "problem" if named else "warning"
+        yield Finding(what="sources", state=state, detail=f"{config} does not exist; {advice}")
+        return
     try:
         found = sources.configured(config)
     except SettingsError as error:
         yield Finding(what="sources", state="problem", detail=error.message)
         return
-    detail = ", ".join(source.location for source in found) or f"none in {config}; name some, or use `llm-twin ingest`"
-    yield Finding(what="sources", state="ok" if found else "warning", detail=detail)
+    missing = [source.location for source in found if _is_missing(source.location)]
+    for location in missing:
+        yield Finding(what="sources", state="problem", detail=f"{location}, which {config} names, does not exist")
+    if there := [source.location for source in found if source.location not in missing]:
+        yield Finding(what="sources", state="ok", detail=", ".join(there))
+    if not found:
+        yield Finding(what="sources", state="warning", detail=f"none in {config}; name some, or use `llm-twin ingest`")
+
+
+def _is_missing(location: str) -> bool:
+    """Whether it is a path at which there is nothing; what is elsewhere is not asked."""
+    path = Path(location)
+    return path.is_absolute() and not path.exists()
 
 
 def _stack() -> Iterator[Finding]:

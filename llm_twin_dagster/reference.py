@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import typer
+from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
 from llm_twin_dagster.cli import app
@@ -93,7 +94,9 @@ def _fields(concern: type[BaseSettings]) -> list[tuple[str, str, str]]:
     rows = []
     for field in concern.model_fields.values():
         default = "" if field.default is None else str(field.default)
-        rows.append((str(field.validation_alias), default, _sentences(field.description)))
+        alias = field.validation_alias
+        name = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+        rows.append((str(name), default, _sentences(field.description)))
     return rows
 
 

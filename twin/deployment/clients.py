@@ -86,7 +86,7 @@ class Deployment:
     @cached_property
     def endpoint(self) -> Endpoint:
         """Where the approved model is served."""
-        return table.ENDPOINT[self.kind](self.home)
+        return factories.outside_endpoint() or table.ENDPOINT[self.kind](self.home)
 
     def chat_client(self) -> ChatClient:
         """The client of the deployed model as it is now.
@@ -115,6 +115,10 @@ class Deployment:
             WarehouseUnavailable: None is set and the local stack does not run.
         """
         return addresses.mongo_uri(self.home)
+
+    def opik_url(self) -> str | None:
+        """Where traces go as it is now; None while nothing is there to take them."""
+        return addresses.opik_url(self.home)
 
     def close(self) -> None:
         """Closes the connections that are open; the next use opens new ones."""

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from twin import outside
 from twin.deployment import addresses
 from twin.errors import SettingsError
 from twin.settings import (
@@ -90,6 +91,7 @@ def vector_index(home: Home, dimensions: int) -> VectorIndex:
     """A Qdrant server, or Qdrant's engine over folders of the home."""
     from twin.features.index import open_index
 
+    outside.qdrant()  # refuses a key without an address
     return open_index(read(QdrantSettings), home.index, dimensions=dimensions)
 
 
@@ -104,9 +106,8 @@ def comet_registry(home: Home) -> ModelRegistry:
     """The model registry at Comet or its stand-in."""
     from twin.registry.comet import CometRegistry
 
-    comet = read(CometSettings)
-    key = comet.api_key.get_secret_value() if comet.api_key else addresses.LOCAL_KEY
-    return CometRegistry(addresses.comet_url(home), key, comet.workspace, project=comet.project)
+    settings, server = read(CometSettings), addresses.comet(home)
+    return CometRegistry(server.url, server.key or "", settings.workspace, project=settings.project)
 
 
 def console_review(home: Home) -> ReviewClient:
@@ -125,10 +126,10 @@ def opik_tracer(home: Home) -> Tracer:
 
 
 def child_process_trainer(home: Home) -> Trainer:
-    """Training in a child process of this machine."""
+    """Training in a child process of this machine, which logs to the Comet that the registry is in."""
     from twin.training.job import LocalTrainer
 
-    return LocalTrainer(home.training)
+    return LocalTrainer(home.training, env=addresses.comet_environment(home))
 
 
 def child_process_endpoint(home: Home) -> Endpoint:
@@ -136,6 +137,14 @@ def child_process_endpoint(home: Home) -> Endpoint:
     from twin.serving.local import LocalEndpoint
 
     return LocalEndpoint(home.root)
+
+
+def outside_endpoint() -> Endpoint | None:
+    """The server that the settings name, which nothing is deployed to; None where they name none."""
+    from twin.serving.outside import OutsideEndpoint
+
+    server = outside.model_endpoint()
+    return OutsideEndpoint(server.url, server.key, read(EndpointSettings).model) if server else None
 
 
 def sagemaker_trainer(home: Home) -> NoReturn:
@@ -156,6 +165,7 @@ def chat_client(home: Home) -> ChatClient:
     """
     from twin.serving.local import resolve_client
 
+    outside.model_endpoint()  # refuses a key without an address
     return resolve_client(read(EndpointSettings), home.root)
 
 
@@ -167,15 +177,14 @@ def base_model(home: Home) -> BaseModel:
 
 
 def writer(home: Home) -> InstructionModel:
-    """The model that writes instructions: `WRITER_URL`, else the base model as a child process."""
+    """The model that writes instructions: `TEACHER_URL`, else the base model as a child process."""
     from twin.serving.client import ChatClient
     from twin.serving.process import model_process
 
-    settings = read(ModelSettings)
-    if settings.writer_url:
-        key = settings.writer_api_key.get_secret_value() if settings.writer_api_key else None
-        client = ChatClient(settings.writer_url, model=settings.writer_model, api_key=key)
-        return InstructionModel(settings.writer_model or settings.writer_url, nullcontext(client))
+    if server := outside.teacher():
+        model = read(ModelSettings).teacher_model
+        client = ChatClient(server.url, model=model, api_key=server.key, timeout=BATCH_TIMEOUT_SECONDS)
+        return InstructionModel(model or server.url, nullcontext(client))
     base = base_model(home)
     patient = read(EndpointSettings).model_copy(update={"timeout_seconds": BATCH_TIMEOUT_SECONDS})
     name = f"{base.name}@{base.sha256[:12]}"

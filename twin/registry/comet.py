@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from comet_ml import CometExperiment
 
 __all__ = [
-    "COMET_URL",
     "IDENTITY_KEYS",
     "MANIFEST_FILE",
     "CometRegistry",
@@ -47,7 +46,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-COMET_URL = "https://www.comet.com/clientlib/"
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1_000_000
 IDENTITY_KEYS = ("sha256", "dataset_version", "code_version", "base_model", "hyperparameters", "recipe")
@@ -72,12 +70,14 @@ REVIEW_ACTIONS: Mapping[str, Literal["pending", "approved", "rejected"]] = {
 class CometRegistry:
     """A model registry at Comet. `url` is what COMET_URL_OVERRIDE would be; making one connects to nothing.
 
+    Without a workspace it is the key's own default one.
+
     Every method raises RegistryUnavailable when the registry does not answer, NotAuthorized when it refuses the key.
     """
 
-    def __init__(self, url: str | None, api_key: str, workspace: str, *, project: str = "llm-twin") -> None:
-        self.url = url or COMET_URL
-        self.workspace = workspace
+    def __init__(self, url: str, api_key: str, workspace: str | None = None, *, project: str = "llm-twin") -> None:
+        self.url = url
+        self._workspace = workspace
         self.project = project
         self._api_key = api_key
         self._http = httpx.Client(
@@ -87,6 +87,13 @@ class CometRegistry:
             follow_redirects=True,
         )
         self._manifests: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that owns the registry; asked for once where it was not given."""
+        if self._workspace is None:
+            self._workspace = str(self._call("GET", "account-details").json()["defaultWorkspaceName"])
+        return self._workspace
 
     def register(self, name: str, manifest: dict[str, Any]) -> ModelVersion:
         """The version of this manifest: the existing one, or a new one at `Development` whose review is requested.
@@ -239,9 +246,9 @@ REVIEW_REQUEST: dict[str, Any] = {
 def experiment(
     name: str,
     *,
-    url: str | None,
+    url: str,
     api_key: str | None,
-    workspace: str,
+    workspace: str | None,
     project: str = "llm-twin",
     offline_folder: Path | None = None,
 ) -> Generator[CometExperiment]:
@@ -254,7 +261,6 @@ def experiment(
     Raises:
         RegistryUnavailable: Comet does not answer and there is no `offline_folder`.
     """
-    url = url or COMET_URL
     online = reachable(url)
     if not online and offline_folder is None:
         raise RegistryUnavailable(unreachable(url))

@@ -13,7 +13,16 @@ import msgspec
 from twin.decoding import NOT_JSON
 from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
 from twin.serving.sse import EventParser
-from twin.serving.wire import Completion, Delta, Message, Usage, WireReply, error_message, names_model
+from twin.serving.wire import (
+    Completion,
+    Delta,
+    Message,
+    Usage,
+    WireModels,
+    WireReply,
+    error_message,
+    names_model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -46,7 +55,9 @@ class ChatClient:
         self.base_url = base_url.rstrip("/")
         self.model = model
         self.timeout = timeout
-        self._url = f"{self.base_url}/{'chat/completions' if self.base_url.endswith('/v1') else 'invocations'}"
+        self._is_api = self.base_url.endswith("/v1")
+        self._url = f"{self.base_url}/{'chat/completions' if self._is_api else 'invocations'}"
+        self._is_unnamed = self._is_api and model is None
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeouts = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
         # A proxy from the environment must not be asked for this machine's own servers.
@@ -67,6 +78,8 @@ class ChatClient:
         stop: Sequence[str] | None = None,
     ) -> Completion:
         """The whole answer to `messages`."""
+        if self._is_unnamed:
+            self._take_only(self.models())
         body = self._body(messages, max_tokens, temperature, seed, stop)
         with self._as_our_errors():
             response = self._sync_client().post(self._url, json=body)
@@ -82,6 +95,7 @@ class ChatClient:
         stop: Sequence[str] | None = None,
     ) -> Completion:
         """The whole answer to `messages`. Cancelling the task stops the generation."""
+        await self._name()
         body = self._body(messages, max_tokens, temperature, seed, stop)
         with self._as_our_errors():
             response = await self._async_client().post(self._url, json=body)
@@ -97,6 +111,7 @@ class ChatClient:
         stop: Sequence[str] | None = None,
     ) -> AsyncGenerator[Delta]:
         """The answer to `messages` as it is generated. Closing the generator stops the generation."""
+        await self._name()
         body = self._body(messages, max_tokens, temperature, seed, stop)
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         started = False
@@ -113,6 +128,19 @@ class ChatClient:
             if started:
                 raise self._interrupted(repr(error)) from error
             raise self._unavailable(error) from error
+
+    def models(self) -> list[str]:
+        """The models that an OpenAI-compatible server has; none for a model container, which has its one.
+
+        Raises:
+            ModelUnavailable: It does not answer, or refuses the key.
+        """
+        if not self._is_api:
+            with self._as_our_errors():
+                self._sync_client().get(f"{self.base_url}/ping").raise_for_status()
+            return []
+        with self._as_our_errors():
+            return self._listed(self._sync_client().get(f"{self.base_url}/models"))
 
     def close(self) -> None:
         """Closes the connections of the synchronous half; the next call opens new ones."""
@@ -141,6 +169,36 @@ class ChatClient:
             pool = httpx.AsyncClient(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
             self._async = loop, pool
         return self._async[1]
+
+    async def _name(self) -> None:
+        """OpenAI's protocol wants a model's name in every request; where none was given, the server's one is meant."""
+        if self._is_unnamed:
+            with self._as_our_errors():
+                response = await self._async_client().get(f"{self.base_url}/models")
+            self._take_only(self._listed(response))
+
+    def _take_only(self, models: Sequence[str]) -> None:
+        if len(models) > 1:
+            raise ModelUnavailable(
+                f"{self.base_url} has several models: {', '.join(models[:10])}. Say which one: MODEL_ENDPOINT_MODEL, "
+                "or TEACHER_MODEL for the teacher."
+            )
+        self.model = models[0] if models else None
+        self._is_unnamed = False
+
+    def _listed(self, response: httpx.Response) -> list[str]:
+        """The models that a server lists; none where it keeps no list."""
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return []
+        if response.is_error:
+            raise self._refusal(response)
+        try:
+            return [model.id for model in msgspec.json.decode(response.content, type=WireModels).data]
+        except NOT_JSON as error:
+            raise ModelUnavailable(
+                f"{self.base_url} does not answer as a chat-completions server. Check the URL.",
+                detail=response.text[:500],
+            ) from error
 
     def _body(
         self,

@@ -31,6 +31,8 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Versions that a person took out of service (`rollback`, `delete`) since the last deployment."""
     message: str = ""
     """What went wrong last, or what is going on."""
+    outside: bool = False
+    """Whether it is a server that the settings name, to which nothing is deployed."""
 
 
 class Endpoint(Protocol):

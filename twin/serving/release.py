@@ -32,6 +32,9 @@ def decide(versions: Sequence[ModelVersion], served: EndpointStatus) -> Decision
 
     A held version is not deployed again: after a rollback the approved version would otherwise be back within seconds.
     """
+    if served.outside:
+        reason = "MODEL_ENDPOINT_URL names a server of its own: approved versions are not deployed to it."
+        return Decision(version=None, reason=reason)
     approved = next((version for version in versions if version.status == PRODUCTION), None)
     waiting = next((version.version for version in versions if version.review == "pending"), None)
     awaits = f" Version {waiting} awaits review: llm-twin models approve {waiting}" if waiting else ""

@@ -6,7 +6,16 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Completion", "Delta", "Message", "Usage", "WireReply", "error_message", "names_model"]
+__all__ = [
+    "Completion",
+    "Delta",
+    "Message",
+    "Usage",
+    "WireModels",
+    "WireReply",
+    "error_message",
+    "names_model",
+]
 
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": text}`."""
@@ -61,6 +70,16 @@ class WireReply(msgspec.Struct):
     usage: Usage | None = None
     model: str | None = None
     error: Any = None
+
+
+class WireModel(msgspec.Struct):
+    id: str
+
+
+class WireModels(msgspec.Struct):
+    """The models of a server."""
+
+    data: list[WireModel]
 
 
 def error_message(content: bytes) -> str:

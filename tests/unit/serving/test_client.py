@@ -35,6 +35,8 @@ class Script:
         self.path = ""
         self.authorization: str | None = None
         self.body: dict[str, Any] = {}
+        self.models: list[str] | None = None
+        """What it lists; None keeps no list."""
 
     def reply(self, body: object, status: int = 200, **headers: str) -> None:
         self.status, self.headers, self.parts = status, headers, [json.dumps(body).encode()]
@@ -63,6 +65,14 @@ def handler_of(script: Script) -> type[BaseHTTPRequestHandler]:
             with contextlib.suppress(OSError):  # the client that did not wait
                 self.end_headers()
                 self.wfile.write(b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in script.parts) + ending)
+
+        def do_GET(self) -> None:
+            listed = script.models is not None and self.path == "/v1/models"
+            body = json.dumps({"data": [{"id": name} for name in script.models or []]}).encode()
+            self.send_response(200 if listed else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Says nothing."""
@@ -143,6 +153,28 @@ def test_an_openai_compatible_server_is_asked_at_its_own_path_with_key_and_model
     assert script.body["seed"] == 3
     assert script.body["stop"] == ["\n"]
     assert "secret" not in repr(client)
+
+
+@pytest.mark.parametrize("ask", [completed, acompleted, streamed])
+def test_without_a_name_the_one_model_of_a_server_is_asked(
+    url: str, script: Script, ask: Callable[[ChatClient], object]
+) -> None:
+    script.stream(chunk("Ada", "stop"))
+    if ask is not streamed:
+        script.reply({"choices": [{"message": {"content": "Ada"}, "finish_reason": "stop"}]})
+    script.models = ["llama-70b"]
+    ask(ChatClient(url + "/v1"))
+    assert script.body["model"] == "llama-70b"
+
+    script.models = ["llama-70b", "qwen-8b"]
+    with pytest.raises(ModelUnavailable, match=r"llama-70b, qwen-8b.*MODEL_ENDPOINT_MODEL"):
+        ask(ChatClient(url + "/v1"))
+    ask(ChatClient(url + "/v1", model="qwen-8b"))
+    assert script.body["model"] == "qwen-8b"
+
+    script.models = None
+    ask(ChatClient(url + "/v1"))
+    assert "model" not in script.body, "a server that keeps no list may need no name"
 
 
 @pytest.mark.parametrize("ask", WAYS)

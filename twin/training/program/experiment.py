@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin import outside
 from twin.settings import CometSettings, read
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ __all__ = ["experiment"]
 def experiment(
     recipe: Recipe, provenance: Provenance, facts: Mapping[str, float | str], offline_folder: Path
 ) -> Generator[Log]:
-    """Yields the function that logs a step's metrics; without COMET_API_KEY it drops them.
+    """Yields the function that logs a step's metrics; where the settings name no Comet it drops them.
 
     When Comet does not answer, the record is kept in `offline_folder` for `comet upload`: no training run is lost to a
     registry that is down.
     """
-    settings = read(CometSettings)
-    if settings.api_key is None:
+    settings, server = read(CometSettings), outside.comet()
+    if server is None:
         yield lambda metrics, step: None
         return
     from twin.registry import comet
@@ -38,8 +39,8 @@ def experiment(
     offline_folder.mkdir(parents=True, exist_ok=True)
     with comet.experiment(
         f"train-{provenance.dataset_version[:12]}-{recipe.hash[:8]}",
-        url=settings.url,
-        api_key=settings.api_key.get_secret_value(),
+        url=server.url,
+        api_key=server.key,
         workspace=settings.workspace,
         project=settings.project,
         offline_folder=offline_folder,
