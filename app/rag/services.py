@@ -88,7 +88,9 @@ def of_deployment(deployment: Deployment) -> Services:
 
 
 class Interactions:
-    """The warehouse as the local stack runs it now: a restart may move it to another port.
+    """The warehouse, looked for when it is first needed: the twin starts without it.
+
+    A server that comes back does so at the same address, where its clients find it again.
 
     Every method raises WarehouseUnavailable.
     """
@@ -96,33 +98,30 @@ class Interactions:
     def __init__(self, uri: Callable[[], str], settings: MongoSettings) -> None:
         self._uri = uri
         self._settings = settings
-        self._client: tuple[str, AsyncInteractions] | None = None
+        self._client: AsyncInteractions | None = None
 
     async def record(self, interaction: Interaction) -> None:
         """Stores an interaction."""
-        await (await self._connected()).record(interaction)
+        await self._connected().record(interaction)
 
     async def authors(self) -> list[str]:
         """The authors of the live documents."""
-        return await (await self._connected()).authors()
+        return await self._connected().authors()
 
     async def ping(self) -> None:
         """Returns when the server has answered."""
-        await (await self._connected()).ping()
+        await self._connected().ping()
 
     async def close(self) -> None:
         """Closes the connections."""
         if self._client is not None:
-            await self._client[1].close()
+            await self._client.close()
 
-    async def _connected(self) -> AsyncInteractions:
-        uri = self._uri()
-        if self._client is None or self._client[0] != uri:
-            await self.close()
+    def _connected(self) -> AsyncInteractions:
+        if self._client is None:
             settings = self._settings
-            client = AsyncInteractions(uri, settings.database, timeout_seconds=settings.timeout_seconds)
-            self._client = uri, client
-        return self._client[1]
+            self._client = AsyncInteractions(self._uri(), settings.database, timeout_seconds=settings.timeout_seconds)
+        return self._client
 
 
 async def reach(base_url: str) -> None:

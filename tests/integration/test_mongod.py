@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
-from twin.errors import PlatformError
-from twin.warehouse import mongod
+from twin.errors import PlatformError, WarehouseUnavailable
+from twin.records import Interaction
+from twin.warehouse import AsyncInteractions, mongod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +77,34 @@ def test_a_server_that_is_still_there_keeps_its_socket_and_one_that_ends_is_wait
     with mongod.start(tmp_path) as second:
         assert second.uri == first.uri
     first.stop()
+
+
+def an_interaction(key: str) -> Interaction:
+    asked = datetime(2026, 1, 1, tzinfo=UTC)
+    return Interaction(
+        id=key, trace_id=key, created_at=asked, question="Why?", author=None, answer="So.", status="answered"
+    )
+
+
+def test_a_client_finds_a_server_that_comes_back(tmp_path: Path) -> None:
+    first = mongod.start(tmp_path)
+
+    async def lose_and_find() -> list[Interaction | None]:
+        interactions = AsyncInteractions(first.uri, "t", timeout_seconds=1)
+        await interactions.record(an_interaction("before"))
+        for process in psutil.Process(first.child.pid).children():
+            process.kill()
+        first.stop()
+        with pytest.raises(WarehouseUnavailable):
+            await interactions.record(an_interaction("lost"))
+        with mongod.start(tmp_path) as second:
+            assert second.uri == first.uri
+            await interactions.record(an_interaction("after"))
+            found = [await interactions.get(key) for key in ("before", "lost", "after")]
+        await interactions.close()
+        return found
+
+    assert asyncio.run(lose_and_find()) == [an_interaction("before"), None, an_interaction("after")]
 
 
 def break_collection(data: Path) -> str:
