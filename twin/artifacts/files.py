@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twin import disk
+from twin import disk, fencing
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -29,7 +29,12 @@ class Files:
             return None
 
     def write(self, path: str, content: bytes) -> None:
-        """Writes a file so that readers see it whole or not at all."""
+        """Writes a file so that readers see it whole or not at all.
+
+        Raises:
+            PublishConflict: The lock that is held around this was lost to another writer.
+        """
+        fencing.check()
         local = self._local_path(path)
         if local is None:
             fs, base = self._file_system()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import ReplaceOne
 
+from twin import fencing
 from twin.records import CleanedDocument
 from twin.warehouse.conversion import to_row
 from twin.warehouse.copies import sketch_fields
@@ -60,6 +61,7 @@ class CleanedDocuments(Part):
         with self._connection.reaching():
             self._connection.ensure_indexes()
             for page in pages(documents):
+                fencing.check()
                 self._copies.unlink_copies_of([document.id for document, _ in page])
                 rows = [_cleaned_row(document, cleaned_from) for document, cleaned_from in page]
                 writes = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
@@ -69,6 +71,7 @@ class CleanedDocuments(Part):
         """Removes cleaned documents; their copies have yet to be compared again. The raw ones stay, with tombstones."""
         with self._connection.reaching():
             for page in pages(ids):
+                fencing.check()
                 self._copies.unlink_copies_of(page)
                 self._database["cleaned_documents"].delete_many({"_id": {"$in": page}})
 

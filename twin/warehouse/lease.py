@@ -1,7 +1,8 @@
 """The locks of collecting and of publishing: one writer at a time, over all that share a database.
 
 A lock is a lease: it runs out by itself when its holder dies, and a thread renews it while the holder lives. Only the
-server's clock counts, so those of the machines need not agree.
+server's clock counts, so those of the machines need not agree. Of a holder on this machine it can be seen that it is
+dead; its lock is taken over at once. A holder that lost its lock is stopped before its next write, see `twin.fencing`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pymongo import ReturnDocument
 
+from twin import fencing
 from twin.errors import PublishConflict, WarehouseUnavailable
+from twin.processes.identity import ProcessIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -65,7 +68,9 @@ class Lease:
 
     def _take(self) -> None:
         free = {"$lte": [{"$ifNull": ["$expires_at", "$$NOW"]}, "$$NOW"]}
-        mine = {"owner": {"$literal": self.owner}, "token": self._token, "expires_at": self._expiry}
+        process = {"$literal": str(ProcessIdentity.own())}
+        owner = {"$literal": self.owner}
+        mine = {"owner": owner, "process": process, "token": self._token, "expires_at": self._expiry}
         take_if_free = [
             {"$set": {"free": free}},
             {"$set": {field: {"$cond": ["$free", value, f"${field}"]} for field, value in mine.items()}},
@@ -75,11 +80,29 @@ class Lease:
             lock = self._locks.find_one_and_update(
                 {"_id": self.lock}, take_if_free, upsert=True, return_document=ReturnDocument.AFTER
             )
-        if lock["token"] != self._token:
+        if lock.get("token") == self._token:
+            return
+        owner, holder = lock.get("owner") or "Another writer", ProcessIdentity.read(lock.get("process"))
+        if holder is None or holder.state != "dead":
             raise PublishConflict(
-                f"{lock['owner']} is {self.lock}ing, and holds the lock until {lock['expires_at']:%H:%M:%S} UTC or "
-                "longer. Wait until it has ended; if it was killed, the lock frees itself at that time."
+                f"{owner} is {self.lock}ing, and holds the lock until {lock['expires_at']:%H:%M:%S} UTC or longer. "
+                "Wait until it has ended; if it was killed, the lock frees itself at that time."
             )
+        logger.warning("%s takes over the %sing lock of %s, whose process is dead.", self.owner, self.lock, owner)
+        with self._connection.reaching():
+            self._locks.delete_one({"_id": self.lock, "token": lock["token"]})
+        self._take()
+
+    def check(self) -> None:
+        """Makes sure that the lock is still held, and will be for its whole time from now.
+
+        Raises:
+            PublishConflict: Someone else has taken it.
+            WarehouseUnavailable: MongoDB does not answer.
+        """
+        if not self._renew():
+            self.lost.set()
+            raise self._loss()
 
     def release(self) -> None:
         """Gives the lock back.
@@ -92,10 +115,20 @@ class Lease:
         with self._connection.reaching():
             given_back = self._locks.delete_one({"_id": self.lock, "token": self._token}).deleted_count
         if not given_back:
-            raise PublishConflict(
-                f"{self.owner} lost the {self.lock}ing lock before it had ended: MongoDB could not be reached for "
-                "longer than the lease. Another writer may have written meanwhile; run this again."
-            )
+            raise self._loss()
+
+    def _loss(self) -> PublishConflict:
+        return PublishConflict(
+            f"{self.owner} lost the {self.lock}ing lock before it had ended: MongoDB could not be reached for longer "
+            "than the lease. It has changed no document, dataset or index since then; another writer may have. Run "
+            "this again."
+        )
+
+    def _renew(self) -> bool:
+        """Lets the lease run from now on, if it is still ours."""
+        with self._connection.reaching():
+            mine = {"_id": self.lock, "token": self._token}
+            return self._locks.update_one(mine, [{"$set": {"expires_at": self._expiry}}]).matched_count > 0
 
     @property
     def _locks(self) -> Any:
@@ -108,10 +141,7 @@ class Lease:
     def _renew_until_released(self) -> None:
         while not self._released.wait(self._milliseconds / 3_000):
             try:
-                with self._connection.reaching():
-                    kept = self._locks.update_one(
-                        {"_id": self.lock, "token": self._token}, [{"$set": {"expires_at": self._expiry}}]
-                    ).matched_count
+                kept = self._renew()
             except WarehouseUnavailable as error:
                 logger.warning("The %sing lock could not be renewed, trying again: %s", self.lock, error)
                 continue
@@ -122,7 +152,7 @@ class Lease:
 
 @contextlib.contextmanager
 def hold(connection: Connection, lock: Lock, owner: str, seconds: float, wait_seconds: float = 0) -> Generator[Lease]:
-    """Holds a lock within the block.
+    """Holds a lock within the block, and keeps what is written there from being written once the lock is lost.
 
     Raises:
         PublishConflict: Someone else holds it, or it was lost before the block ended.
@@ -131,7 +161,8 @@ def hold(connection: Connection, lock: Lock, owner: str, seconds: float, wait_se
     lease = Lease(connection, lock, owner, seconds)
     lease.acquire(wait_seconds)
     try:
-        yield lease
+        with fencing.fenced(lease.check):
+            yield lease
     except BaseException:
         try:
             lease.release()

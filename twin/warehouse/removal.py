@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo import UpdateOne
 
+from twin import fencing
 from twin.warehouse import looks, visits
 from twin.warehouse.part import LIVE, pages
 from twin.warehouse.report import Outcome
@@ -97,6 +98,7 @@ class _Remover:
         for look in run:
             for page in pages(self._seen.candidates(look.number, doubt), PAGE):
                 ids = [candidate.document for candidate in page]
+                fencing.check()
                 self._documents.update_many({"_id": {"$in": ids}, **LIVE}, self._tombstone)
                 for candidate in page:
                     outcome = Outcome(url=candidate.url, state="removed", reason=candidate.reason)
@@ -139,6 +141,7 @@ def _move(database: Database[dict[str, Any]], moved: Sequence[tuple[str, str, st
     """Changes whose documents are, told as id, URL and the new source's id."""
     if moved:
         writes = [UpdateOne({"_id": document}, {"$set": {"source_id": to}}) for document, _, to in moved]
+        fencing.check()
         database["raw_documents"].bulk_write(writes, ordered=False)
         visits.forget(database, [(to, url) for _, url, to in moved])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pymongo import ReplaceOne, UpdateOne
 
+from twin import fencing
 from twin.records import Rejected
 from twin.warehouse.conversion import storable_text, to_row
 
@@ -65,6 +66,7 @@ class Revisions:
             row = {**to_row(document), "revision": revision, "hash": hash_, "live": True, "observed_at": self._now}
             writes[document.id] = ReplaceOne({"_id": document.id}, row, upsert=True)
             stored[document.id] = row
+        fencing.check()
         self.archive(replaced)
         if writes:
             self._documents.bulk_write(list(writes.values()), ordered=False)

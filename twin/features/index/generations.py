@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from twin import disk
+from twin import disk, fencing
 from twin.errors import IndexUnavailable, PublishConflict, UnknownName
 from twin.features.index import files
 
@@ -185,6 +185,7 @@ class Generations:
 
     def switch(self, name: str) -> None:
         """Makes a generation live. Only while publishing."""
+        fencing.check()
         disk.write(self._current, name.encode())
         disk.sync(self._folder)
 

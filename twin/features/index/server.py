@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from twin import fencing
 from twin.errors import IndexUnavailable, UnknownName
 from twin.features.index import contract, points
 from twin.features.index.client import filter_of, translated
@@ -94,7 +95,9 @@ class ServerIndex:
                 return changes.report(new.name, version)
             state = target.begin(changes, new) if live == target.name else target.begin_anew(live)
             for batch in points.load_batches(changes, wanted, load, self._dimensions):
+                fencing.check()
                 target.upsert(batch)
+            fencing.check()
             target.delete(changes.removed)
             target.complete(state, new)
             self._switch(live, target.name)
@@ -250,6 +253,7 @@ class ServerIndex:
 
         if live == collection:
             return
+        fencing.check()
         create = models.CreateAlias(collection_name=collection, alias_name=self._alias)
         operations: list[Any] = [models.CreateAliasOperation(create_alias=create)]
         if live is not None:
