@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from twin.cleaning.markdown import code_lines
+from twin.text.markdown import code_lines
 
 __all__ = ["without_boilerplate"]
 

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from twin.cleaning.markdown import sections
+from twin.text.markdown import sections
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier

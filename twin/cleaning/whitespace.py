@@ -6,7 +6,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
-from twin.cleaning.markdown import code_lines, map_prose
+from twin.text.markdown import code_lines, map_prose
 
 __all__ = ["normalise", "settle_blank_lines"]
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 
-from twin.cleaning.markdown import map_prose
+from twin.text.markdown import map_prose
+from twin.text.tracking import without_tracking
 
 __all__ = ["without_trackers"]
 
-TRACKING = re.compile(
-    r"utm_\w{1,40}|fbclid|gclid|gclsrc|dclid|wbraid|gbraid|msclkid|mc_[ce]id|igshid|igsh|yclid|_hsenc|_hsmi|_ga|_gl"
-    r"|ref_src|ref_url|twclid|ttclid|li_fat_id|oly_(?:anon|enc)_id|vero_id|mkt_tok|s_cid|__s|referrerSource"
-)
 QUERY = re.compile(
-    r"(?P<page>https?://[^\s()\[\]<>\"'?#]{1,2000})\?(?P<query>[^\s()\[\]<>\"'#]{0,4000}[^\s()\[\]<>\"'#.,;:!?])"
+    r"(?P<page>https?://(?P<host>[^\s()\[\]<>\"'?#/:@]{1,255})[^\s()\[\]<>\"'?#]{0,2000})\?(?P<query>[^\s()\[\]<>\"'#]{0,4000}[^\s()\[\]<>\"'#.,;:!?])"
 )
 PIXEL = re.compile(
     r"!\[[^\]\n]{0,200}\]\(https?://(?:[\w.-]{1,100}/_/stat\?"
@@ -39,7 +36,7 @@ def without_trackers(text: str) -> str:
 
 def _without_trackers(prose: str) -> str:
     if "?" in prose:
-        prose = QUERY.sub(_without_tracking, prose)
+        prose = QUERY.sub(_bare, prose)
     if "![" in prose:
         prose = PIXEL.sub("", prose)
     if "<img" in prose.lower():
@@ -47,9 +44,6 @@ def _without_trackers(prose: str) -> str:
     return prose
 
 
-def _without_tracking(address: re.Match[str]) -> str:
-    pairs = address["query"].split("&")
-    kept = [pair for pair in pairs if not TRACKING.fullmatch(pair.partition("=")[0])]
-    if len(kept) == len(pairs):
-        return address[0]
-    return f"{address['page']}?{'&'.join(kept)}" if kept else address["page"]
+def _bare(address: re.Match[str]) -> str:
+    query = without_tracking(address["query"], address["host"])
+    return f"{address['page']}?{query}" if query else address["page"]

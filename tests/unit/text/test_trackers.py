@@ -23,6 +23,9 @@ from twin.text.trackers import without_trackers
         ('![pixel](https://pixel.wp.com/b.gif?host=a.org&blog=1 "x")', ""),
         ('<img src="https://t.org/o.gif" width="1" height="1" alt="">', ""),
         ("<img src='x' height=1 width=1 />Text", "Text"),
+        ("https://youtu.be/dQw4w9WgXcQ?si=abc&t=42", "https://youtu.be/dQw4w9WgXcQ?t=42"),
+        ("https://open.spotify.com/track/1?si=2", "https://open.spotify.com/track/1"),
+        ("https://ada.medium.com/a-b?source=rss-1", "https://ada.medium.com/a-b"),
     ],
 )
 def test_what_watches_readers_goes(text: str, expected: str) -> None:
@@ -39,6 +42,8 @@ def test_what_watches_readers_goes(text: str, expected: str) -> None:
         "```\nhttps://a.org/p?utm_source=x\n![](https://pixel.wp.com/b.gif)\n```",
         "https://a.org/p?q=utm_source&ref=footer",
         "What are utm_source and fbclid?",
+        "https://a.org/list?si=1&source=archive&keyword=engine",
+        "https://notyoutube.com/watch?si=1",
     ],
 )
 def test_what_shows_or_tells_something_stays(text: str) -> None:

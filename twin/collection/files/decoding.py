@@ -7,7 +7,7 @@ import re
 
 from twin.errors import SourceFailed, SourceRefused
 
-__all__ = ["decode", "looks_binary"]
+__all__ = ["decode", "encoding_named", "looks_binary"]
 
 SNIFFED_BYTES = 8_192
 DETECTION_BYTES = 100_000
@@ -21,6 +21,8 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+NO_ENCODINGS = frozenset({"undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"})
+"""Codecs of Python that no text is written in: they read ASCII as something else, or raise errors of their own."""
 HIGH_BYTES = bytes(range(0x80, 0x100))
 LEAST_EVIDENCE = 6
 """Non-ASCII bytes that a text must have for its encoding to be detected."""
@@ -55,6 +57,16 @@ def decode(data: bytes, declared: str | None = None) -> str:
     raise SourceFailed("its text encoding cannot be told with confidence: save it as UTF-8")
 
 
+def encoding_named(name: str) -> str | None:
+    """Python's name of the encoding that a carrier names; None for one that is not known, or in which no text is."""
+    try:
+        found = codecs.lookup(name)
+        "".encode(found.name)  # a LookupError for what makes bytes of bytes, such as base64
+    except (LookupError, ValueError):  # a name with a NUL in it is a ValueError
+        return None
+    return None if found.name in NO_ENCODINGS else found.name
+
+
 def looks_binary(data: bytes) -> bool:
     """Whether the beginning of `data` has what no text has."""
     head = data[:SNIFFED_BYTES]
@@ -71,10 +83,11 @@ def _decode_strictly(data: bytes, encoding: str) -> str:
         raise SourceFailed(f"broken {encoding.upper()} at byte {error.start}: repair it, or save it as UTF-8") from None
 
 
-def _try(data: bytes, encoding: str) -> str | None:
+def _try(data: bytes, declared: str) -> str | None:
+    encoding = encoding_named(declared)
     try:
-        return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+        return data.decode(encoding) if encoding else None
+    except UnicodeError:
         return None
 
 

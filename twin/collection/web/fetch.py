@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import re
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.collection.collector import too_large
+from twin.collection.files import decoding
 from twin.collection.web import addresses, urls
 from twin.collection.web.event_loop import BackgroundLoop
 from twin.collection.web.pacing import Timing
@@ -201,11 +201,8 @@ def _begins_like_html(body: bytes | bytearray) -> bool:
 
 
 def _content_type(headers: dict[str, str]) -> tuple[str, str | None]:
-    """The media type, and the encoding if Python knows it."""
+    """The media type, and the encoding if it is one."""
     value = headers.get("content-type", "")
     charset = CHARSET.search(value)
-    try:
-        known = codecs.lookup(charset[1]).name if charset else None
-    except LookupError:
-        known = None
+    known = decoding.encoding_named(charset[1]) if charset else None
     return value.partition(";")[0].strip().lower(), known

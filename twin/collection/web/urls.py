@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from twin.errors import InputError, SourceFailed, SourceRefused
+from twin.text.tracking import without_tracking
 
 __all__ = ["canonical", "host", "is_web", "normal", "page_location", "redirect_target"]
 
-TRACKING = re.compile(r"utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|yclid|_hs(?:enc|mi)|ref_src|twclid|si")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+", re.ASCII)
 ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -34,7 +34,7 @@ def canonical(url: str) -> str:
     if not is_web(url):
         return url
     parts = urlsplit(normal(url))
-    query = "&".join(pair for pair in parts.query.split("&") if not _is_tracking(pair))
+    query = without_tracking(parts.query, parts.hostname or "")
     fragment = urlsplit(url).fragment
     kept = quote(fragment, safe=QUERY_SAFE) if fragment.startswith(("!", "/")) else ""
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, kept))
@@ -111,11 +111,6 @@ def page_location(fetched: str, declared: str | None) -> str:
     if urlsplit(location).path == "/" and urlsplit(fetched).path != "/":
         return fetched
     return location
-
-
-def _is_tracking(pair: str) -> bool:
-    name = unquote_to_bytes(pair.partition("=")[0]).decode("latin-1")
-    return TRACKING.fullmatch(name.lower()) is not None
 
 
 def _ascii_host(name: str) -> str:

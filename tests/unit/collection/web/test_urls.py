@@ -27,6 +27,8 @@ from twin.errors import InputError
         ("https://example.org/?a&utm_source=x&b=", "https://example.org/?a&b="),
         ("https://example.org/?utm%5Fsource=x", "https://example.org/"),
         ("https://example.org?x=1", "https://example.org/?x=1"),
+        ("https://example.org/list?si=1", "https://example.org/list?si=1"),
+        ("https://www.youtube.com/watch?v=a&SI=1", "https://www.youtube.com/watch?v=a"),
         ("xquad://Super_Bowl_50#0", "xquad://Super_Bowl_50#0"),
     ],
 )
