@@ -43,8 +43,10 @@ def chunks(
 
 
 @dg.asset_check(asset=chunks, blocking=True)
-def passages_fit(artifacts: ArtifactsResource, embedder: EmbedderResource) -> dg.AssetCheckResult:
-    """No passage is empty or longer than the embedding model reads."""
+def passages_fit(
+    artifacts: ArtifactsResource, embedder: EmbedderResource, warehouse: WarehouseResource
+) -> dg.AssetCheckResult:
+    """No passage is empty or longer than the embedding model reads, and documents have passages."""
     limit = embedder.model.max_tokens
     count, offenders = 0, []
     for chunk in artifacts.store.dataset("chunks", Chunk).rows():
@@ -52,7 +54,7 @@ def passages_fit(artifacts: ArtifactsResource, embedder: EmbedderResource) -> dg
         if not chunk.text.strip() or chunk.token_count > limit:
             offenders.append(chunk.id)
     return dg.AssetCheckResult(
-        passed=count > 0 and not offenders,
+        passed=not offenders and (count > 0 or not warehouse.client.documents.count()),
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"passages": count, "limit": limit, "offenders": dg.MetadataValue.json(offenders[:50])},
     )

@@ -17,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from twin.collection import Item
     from twin.collection.web.fetch import Fetcher
@@ -138,17 +139,18 @@ class Looks:
         author: str | None = "Ada",
         *,
         cache: Path | None = None,
+        clock: Callable[[], datetime] | None = None,
         **settings: object,
     ) -> list[Item]:
         """What the source at `location` gives now, its visits apart."""
         from twin import collection
-        from twin.records import Source, Visit
+        from twin.records import Source, Visit, utcnow
         from twin.settings import SourceSettings, read
 
         source = location if isinstance(location, Source) else collection.detect(str(location), author)
         changed = read(SourceSettings).model_copy(update=settings)
         items = []
-        with collection.Session(changed, memory=self, cache=cache) as session:
+        with collection.Session(changed, memory=self, cache=cache, clock=clock or utcnow) as session:
             for item in collection.collect(source, session):
                 if isinstance(item, Visit):
                     self.visits_by_place[source.id, item.url] = item

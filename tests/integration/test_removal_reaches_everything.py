@@ -169,6 +169,15 @@ def test_what_its_source_no_longer_has_is_in_none_of_the_products(
     left = through(todo, warehouse, embedder, home, confirm=True)
     assert set(map(frozenset, left)) == {frozenset({"harbours.md"})}
 
+    (notes / "harbours.md").write_text(f"---\ndraft: true\n---\n# On harbours\n\n{prose('harbours')}\n")
+    (notes / "orchards.md").write_text(f"# On orchards\n\n{prose('orchards')}\n")
+    (notes / "lenses.md").write_text(f"---\nprivate: true\n---\n# On lenses\n\n{prose('lenses')}\n")
+    withheld = through(todo, warehouse, embedder, home)
+    assert set(map(frozenset, withheld)) == {frozenset({"orchards.md"})}, "what is withheld goes however much it is"
+    (notes / "harbours.md").write_text(f"# On harbours\n\n{prose('harbours')}\n")
+    (notes / "orchards.md").unlink()
+    assert set(map(frozenset, through(todo, warehouse, embedder, home))) == {frozenset({"harbours.md"})}
+
     Pages.status = 200
     back = through(todo, warehouse, embedder, home)
     assert set(map(frozenset, back)) == {frozenset({"harbours.md", "engines"})}, "what comes back is taken up again"

@@ -7,6 +7,7 @@ from functools import cached_property
 
 __all__ = ["Finder"]
 
+LINE_END = re.compile(r"[ \t]*\r?(?:\n|\Z)")
 BLANK_LINE = re.compile(r"\n[ \t>]*\r?(?:\n|\Z)")
 
 
@@ -15,11 +16,11 @@ class Finder:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._next: dict[object, tuple[int, int] | None] = {}
+        self._next: dict[re.Pattern[str] | str, tuple[int, int] | None] = {}
 
     def after(self, closing: str, position: int, within: int | None = None) -> int | None:
         """Where the next `closing` ends, which is text in any case; None when it is not there or not `within`."""
-        found = self._span(re.compile(re.escape(closing), re.IGNORECASE), position)
+        found = self._span(closing, position)
         return found[1] if found and (within is None or found[1] <= within) else None
 
     def match_end(self, pattern: re.Pattern[str], position: int) -> int | None:
@@ -31,6 +32,10 @@ class Finder:
         """The start of the next blank line, or the end of the text."""
         found = self._span(BLANK_LINE, position)
         return found[0] if found else len(self._text)
+
+    def ends_line(self, position: int) -> bool:
+        """Whether only blanks follow in the line."""
+        return LINE_END.match(self._text, position) is not None
 
     def closing_shortcode(self, name: str, position: int) -> tuple[int, int] | None:
         """Where `{{< /name >}}` is."""
@@ -45,13 +50,15 @@ class Finder:
         close = self._braces.get(position)
         return close + 1 if close is not None else None
 
-    def _span(self, pattern: re.Pattern[str], position: int) -> tuple[int, int] | None:
-        known = self._next.get(pattern.pattern, (-1, -1))
+    def _span(self, wanted: re.Pattern[str] | str, position: int) -> tuple[int, int] | None:
+        """Where the next match of a pattern, or the next of some characters in any case, is."""
+        known = self._next.get(wanted, (-1, -1))
         if known is None or known[0] >= position:
             return known
+        pattern = re.compile(re.escape(wanted), re.IGNORECASE) if isinstance(wanted, str) else wanted
         found = pattern.search(self._text, position)
-        self._next[pattern.pattern] = found.span() if found else None
-        return self._next[pattern.pattern]
+        self._next[wanted] = found.span() if found else None
+        return self._next[wanted]
 
     @cached_property
     def _braces(self) -> dict[int, int]:

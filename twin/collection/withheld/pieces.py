@@ -30,7 +30,7 @@ OPENERS = {
     "ticks": r"`+",
     "tildes": r"~{3,}",
     "comment": r"<!--",
-    "verbatim": r"<(?:pre|code)\b",
+    "verbatim": r"(?-i:<(?:pre|code|PRE|CODE)\b)",
     "script": r"^<(?:script|style)\b",
     "braces": r"\{\{",
     "tag": r"\{%",
@@ -42,6 +42,7 @@ OPENERS = {
     "org": r"^[ \t]*\#\+begin_comment\b",
     "reference": r"^ {0,3}\[(?://|comment)\]:",
     "esm": jsx.IMPORT,
+    "component": r"^[ \t]*(?-i:</?[A-Z][\w.]*[a-z][\w.]*(?=[\s/>]))",
 }
 PAGE = ("ticks", "tildes", "verbatim", "braces", "tag", "math")
 JSX = {
@@ -52,7 +53,7 @@ JSX = {
 }
 SIGNS = re.compile(
     r"<!--|\{\{|\{%|\{/\*|\{#\s|\{>>|%%|#\+begin_comment|\[(?://|comment)\]:|<script|<style|^import[ \t]"
-    r"|(?:`{3}|~{3})[ \t]*(?:dataview|tasks|query|base)|`\$?= ",
+    r"|(?-i:^[ \t]*</?[A-Z])|(?:`{3}|~{3})[ \t]*(?:dataview|tasks|query|base)|`\$?= ",
     re.MULTILINE | re.IGNORECASE,
 )
 """Most texts have none of these, and are done at once."""
@@ -65,7 +66,9 @@ TAG = re.compile(r"\s*[-+]?\s*(?P<name>\w+)(?P<said>.*)", re.DOTALL)
 LANGUAGE = re.compile(r"[\s:]*(?:lang:)?([A-Za-z0-9+#_-]{1,20})")
 VERBATIM_TAGS = {"raw": "endraw", "verbatim": "endverbatim"}
 CODE_TAGS = {"highlight": "endhighlight", "codeblock": "endcodeblock"}
-NOT_BEFORE_BRACES = re.compile(r"[\w$\\^_}{]")
+CODE_SHORTCODES = frozenset({"highlight", "code", "code-toggle"})
+FORMULA = re.compile(r"(?:[$\\^_}{=]|\\[A-Za-z]{1,30})\Z")
+"""After these, double braces are no template's."""
 QUERIES = frozenset({"dataview", "dataviewjs"})
 VAULT_QUERIES = QUERIES | {"tasks", "query", "base"}
 INLINE_QUERY = re.compile(r"`+\s?\$?= ")
@@ -151,7 +154,7 @@ class _Scan:
         return self._leave_out(start, close, "template code") if close else end
 
     def _braces(self, start: int, end: int) -> int:
-        if start and NOT_BEFORE_BRACES.match(self._text, start - 1):
+        if start != self._at and FORMULA.search(self._text[max(0, start - 32) : start]):
             return end
         if self._text.startswith("{{", end):  # more braces than any template has
             return end
@@ -172,8 +175,8 @@ class _Scan:
     def _shortcode(self, start: int, close: int, name: str, said: str) -> int:
         if name == "comment" and (ends := self._find.closing_shortcode(name, close)):
             return self._leave_out(start, ends[1], "comment")
-        if name == "highlight" and (ends := self._find.closing_shortcode(name, close)):
-            return self._as_code(start, close, ends, said)
+        if name in CODE_SHORTCODES and (ends := self._find.closing_shortcode(name, close)):
+            return self._as_code(start, close, ends, said if name == "highlight" else "")
         return self._leave_out(start, close, "template code")
 
     def _tag(self, start: int, end: int) -> int:
@@ -261,6 +264,14 @@ class _Scan:
             self._margins.append(jsx.margin_after(self._text, tag.end, self._margins[-1] if self._margins else 0))
         return position
 
+    def _component(self, start: int, end: int) -> int:
+        """A component that has lines for itself, in a text that is not told to be MDX."""
+        start = self._text.index("<", start)
+        tag = jsx.tag_at(self._text, start, self._find)
+        if tag is None or not self._find.ends_line(tag.end):
+            return end
+        return self._leave_out(start, tag.end, "component")
+
     def _expression(self, start: int, end: int) -> int:
         close = self._find.brace_end(start)
         if close is None:
@@ -305,6 +316,6 @@ class _Scan:
 def _opener(markup: Markup) -> re.Pattern[str]:
     named = {name: OPENERS[name] for name in PAGE} if markup == "page" else OPENERS
     if markup == "mdx":
-        named = {**named, **JSX}
+        named = {**{name: pattern for name, pattern in named.items() if name != "component"}, **JSX}
     parts = (f"(?P<{name}>{pattern})" for name, pattern in named.items())
     return re.compile("|".join(parts), re.MULTILINE | re.IGNORECASE)
