@@ -1,7 +1,7 @@
 """The socket that mongod listens on: a file in a folder that only its owner may enter, so no password is needed.
 
-No port is opened. A socket's path may have 107 bytes (103 on macOS), and some file systems hold no sockets; then it
-lies in a folder of the user's own under XDG_RUNTIME_DIR or the folder for temporary files.
+No port is opened. A socket's path may have 107 bytes (103 on macOS), and some file systems hold no sockets or keep no
+permissions; then it lies in a folder of the user's own under XDG_RUNTIME_DIR or the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ def socket_for(folder: Path) -> Path:
         PlatformError: Another user holds the place, or no socket can be made there.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    if _holds_sockets(folder) is None:
+    if _unfit(folder) is None:
         return folder / NAME
     elsewhere = _runtime_folder(folder)
-    if reason := _holds_sockets(elsewhere):
+    if reason := _unfit(elsewhere):
         raise PlatformError(
             f"No socket for mongod can be made in {folder} or {elsewhere}: {reason}. "
             "Set TWIN_HOME to a shorter path on a local disk, or TMPDIR to a short one."
@@ -70,12 +69,16 @@ def _runtime_folder(folder: Path) -> Path:
             f"{private} belongs to another user of this machine, so mongod's socket is not made there. "
             "Set TMPDIR (or XDG_RUNTIME_DIR) to a folder of your own."
         )
-    private.chmod(0o700)
     return private
 
 
-def _holds_sockets(folder: Path) -> str | None:
-    """Why no socket can be made in a folder; None where it can."""
+def _unfit(folder: Path) -> str | None:
+    """Why a folder is no place for the socket; None where it is one, and closed to everybody else."""
+    with contextlib.suppress(OSError):  # some file systems keep no permissions
+        folder.chmod(0o700)
+    found = folder.stat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700:
+        return "others may enter it"
     probe = folder / f".{os.getpid():0{len(NAME) - 1}}"  # as long a name
     with socket.socket(socket.AF_UNIX) as server:
         try:

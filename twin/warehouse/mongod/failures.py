@@ -80,7 +80,10 @@ def explain(code: int, lines: Sequence[str], *, data: Path, binary: Binary) -> s
     text = "\n".join(f"{error.message} {error.details}" for error in errors)
     name = f"mongod {binary.version} over {data}"
     if code == WRONG_VERSION:
-        return f"{name} {CODES[code]} {_reason(errors)} {ADVICE}"
+        return (
+            f"{name} {CODES[code]} {_reason(errors)} Put the release that made it, or the one after that, on PATH, or "
+            "set MONGODB_URI."
+        )
     if IN_USE in text and "already running" in text:
         return f"{name}: another mongod uses this folder. End it, or set TWIN_HOME to another folder."
     if _is_full(data, text):

@@ -60,6 +60,14 @@ def test_a_path_that_is_too_long_gets_a_short_one_in_a_private_folder(short: Pat
         assert socket_for(of_length(short, LONGEST + more + 1)) != address
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_that_cannot_be_closed_to_others_is_no_place_for_it(short: Path, runtime: Path) -> None:
+    folder = short / "theirs"
+    folder.mkdir()
+    os.chown(folder, 54_321, 54_321)
+    assert socket_for(folder).parent.parent == runtime
+
+
 @pytest.mark.usefixtures("runtime")
 def test_a_link_that_somebody_has_put_in_its_place_is_not_followed(short: Path, tmp_path: Path) -> None:
     folder = of_length(short, LONGEST + 9)
