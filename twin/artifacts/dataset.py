@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from twin.artifacts.files import Files
 
 __all__ = ["Dataset", "SyncReport"]
+
+logger = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=msgspec.Struct)
 SHARDS = 16
@@ -190,7 +193,11 @@ class Dataset(Generic[R]):
         stored = self._store.read(f"{self._path}/{name}")
         if stored is None:
             return None
-        manifest = msgspec.json.decode(stored, type=_Manifest)
+        try:
+            manifest = msgspec.json.decode(stored, type=_Manifest)
+        except msgspec.DecodeError as error:
+            logger.warning("%s/%s cannot be read, so its rows are derived anew: %s", self._path, name, error)
+            return None
         return manifest if _readable(manifest.fields, self._record) else None
 
     def _collect_garbage(self, previous: _Manifest, current: _Manifest) -> None:

@@ -69,7 +69,7 @@ class ArtifactStore(Files):
         """
         manifest = FolderManifest(files={path: file_sha256(folder / path) for path in _files_of(folder)})
         stored = self.read(f"folders/{name}/{FOLDER_MANIFEST}")
-        if stored is not None and msgspec.json.decode(stored, type=FolderManifest) == manifest:
+        if stored == msgspec.json.encode(manifest):
             return manifest
         self.remove(f"folders/{name}/{FOLDER_MANIFEST}")  # while other files replace the old ones, it is not there
         for path in manifest.files:
@@ -89,7 +89,12 @@ class ArtifactStore(Files):
         stored = self.read(f"folders/{name}/{FOLDER_MANIFEST}")
         if stored is None:
             raise ArtifactError(f"There is no folder {name!r} in {self.url}. Materialize the asset that makes it.")
-        manifest = msgspec.json.decode(stored, type=FolderManifest)
+        try:
+            manifest = msgspec.json.decode(stored, type=FolderManifest)
+        except msgspec.DecodeError as error:
+            raise ArtifactError(
+                f"The manifest of {self.url}/folders/{name} cannot be read: {error}. {REMEDY}"
+            ) from None
         local = self._local_path(f"folders/{name}")
         if local is None:
             return self._download(name, manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from twin.training.progress import Progress
 
 __all__ = ["VERSION", "Assessment", "assess", "latest", "registry_manifest"]
+
+logger = logging.getLogger(__name__)
 
 VERSION = "1"
 """Raise it when the same model would be scored differently."""
@@ -66,9 +69,9 @@ def assess(
     tuned = catalog.stored(store, address)
     key = content_hash(VERSION, address, dataset.version, str(settings.evaluation_samples))[:32]
     kept = store.read(f"evaluations/{key}.json")
-    if kept is not None:
+    if kept is not None and (earlier := _readable(kept)):
         store.write(LATEST, kept)
-        return msgspec.json.decode(kept, type=Assessment)
+        return earlier
     texts: defaultdict[str, list[str]] = defaultdict(list)
     for sample in dataset.train:
         texts[sample.author].append(sample.answer)
@@ -101,9 +104,19 @@ def latest(store: ArtifactStore) -> Assessment:
         ArtifactError: There is none.
     """
     kept = store.read(LATEST)
-    if kept is None:
+    found = _readable(kept) if kept is not None else None
+    if found is None:
         raise ArtifactError("No model was evaluated yet. Materialize model_evaluation: `llm-twin materialize train`.")
-    return msgspec.json.decode(kept, type=Assessment)
+    return found
+
+
+def _readable(kept: bytes) -> Assessment | None:
+    """The assessment, unless another version wrote it otherwise: then the model is evaluated anew."""
+    try:
+        return msgspec.json.decode(kept, type=Assessment)
+    except msgspec.DecodeError as error:
+        logger.warning("A kept assessment of a model cannot be read; it is made anew: %s", error)
+        return None
 
 
 def registry_manifest(store: ArtifactStore, assessment: Assessment) -> dict[str, Any]:

@@ -6,12 +6,12 @@ rank must drop by more than `LEAST_DROP`, and by more than chance would explain,
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from twin.errors import ArtifactError
 from twin.evaluation.intervals import Interval, bootstrap, chance_of_drop
 from twin.evaluation.retrieval import Outcome  # noqa: TC001
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from twin.artifacts import ArtifactStore
 
 __all__ = ["LEAST_DROP", "MOST_CHANCE", "Evaluation", "Verdict", "compare", "history", "record"]
+
+logger = logging.getLogger(__name__)
 
 PATH = "retrieval_evaluation/history.jsonl"
 KEPT = 200
@@ -66,20 +68,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def history(store: ArtifactStore) -> list[Evaluation]:
-    """All evaluations that are kept, oldest first.
-
-    Raises:
-        ArtifactError: They cannot be read.
-    """
-    lines = (store.read(PATH) or b"").splitlines()
-    try:
-        return [msgspec.json.decode(line, type=Evaluation) for line in lines]
-    except msgspec.DecodeError as error:
-        raise ArtifactError(
-            f"The history of evaluations, {PATH} in the artifact store, cannot be read. Remove it and evaluate again: "
-            "`llm-twin materialize retrieval_evaluation`.",
-            detail=str(error),
-        ) from error
+    """All evaluations that are kept, oldest first. What another version wrote otherwise is passed over, and told."""
+    found = []
+    for number, line in enumerate((store.read(PATH) or b"").splitlines(), 1):
+        try:
+            found.append(msgspec.json.decode(line, type=Evaluation))
+        except msgspec.DecodeError as error:
+            logger.warning("Line %d of %s in the artifact store is no evaluation: %s", number, PATH, error)
+    return found
 
 
 def record(
@@ -98,7 +94,6 @@ def record(
     A drop that a person accepted stays accepted when the same index is evaluated again, unless it finds less by then.
 
     Raises:
-        ArtifactError: The history cannot be read.
         ValueError: There are no outcomes.
     """
     past = history(store)

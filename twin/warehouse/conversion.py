@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -10,7 +11,9 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["from_row", "storable_text", "storable_time", "to_row"]
+__all__ = ["from_row", "readable_row", "storable_text", "storable_time", "to_row"]
+
+logger = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -29,6 +32,17 @@ def from_row(row: Mapping[str, Any], record: type[R]) -> R:
     if "_id" in fields:
         fields["id"] = fields.pop("_id")
     return msgspec.convert(fields, record)
+
+
+def readable_row(row: Mapping[str, Any], record: type[R]) -> R | None:
+    """As `from_row`, for what can be begun afresh: None, with a line in the log, where another version of the twin or a
+    person wrote something that cannot be read."""
+    try:
+        return from_row(row, record)
+    except msgspec.ValidationError as error:
+        name = record.__name__
+        logger.warning("The %s %r in MongoDB cannot be read and is passed over: %s", name, row.get("_id"), error)
+        return None
 
 
 @overload

@@ -9,7 +9,7 @@ import msgspec
 from pymongo import UpdateOne
 
 from twin.collection.web.source_hosts import host_of
-from twin.warehouse.conversion import from_row
+from twin.warehouse.conversion import readable_row
 from twin.warehouse.part import BATCH, LIVE
 from twin.warehouse.seen import Candidate
 
@@ -116,7 +116,7 @@ def write(database: Database[dict[str, Any]], ended: Sequence[Look], tally: Tall
 def last_looks(database: Database[dict[str, Any]]) -> dict[str, LastLook]:
     """How the last look at each source that was ever looked at went, by source id."""
     rows = database["sources"].find({"last_look": {"$exists": True}}, {"last_look": 1})
-    return {row["_id"]: from_row(row["last_look"], LastLook) for row in rows}
+    return {row["_id"]: look for row in rows if (look := readable_row(row["last_look"], LastLook))}
 
 
 def settled_since(database: Database[dict[str, Any]], since: datetime) -> set[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pymongo import ReplaceOne
 
-from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.conversion import readable_row, to_row
 from twin.warehouse.part import BATCH
 from twin.warehouse.report import ABSENT, PROBLEMS, Outcome, State
 
@@ -104,7 +104,9 @@ def _in_states(
     if sources is not None:
         condition["source_id"] = {"$in": sorted(sources)}
     for row in database["outcomes"].find(condition, batch_size=BATCH).sort("_id"):
-        yield from_row({name: value for name, value in row.items() if name != "_id"}, Problem)
+        problem = readable_row({name: value for name, value in row.items() if name != "_id"}, Problem)
+        if problem is not None:
+            yield problem
 
 
 def _key(source_id: str, url: str) -> str:

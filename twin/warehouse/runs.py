@@ -12,7 +12,7 @@ import msgspec
 from twin.collection.web.source_hosts import host_of
 from twin.records import content_hash
 from twin.warehouse import looks
-from twin.warehouse.conversion import from_row, storable_time, to_row
+from twin.warehouse.conversion import readable_row, storable_time, to_row
 from twin.warehouse.part import Part
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Runs(Part):
         """The run that began last."""
         with self._connection.reaching():
             row = self._database["runs"].find_one(sort=[("started_at", -1)])
-        return from_row(row, Run) if row else None
+        return readable_row(row, Run) if row else None
 
     def done_since(self, sources: Collection[Source], run: Run) -> set[str]:
         """The ids of the sources that the run which was cut off has dealt with.
@@ -108,11 +108,13 @@ class Runs(Part):
     def _cut_off_since(self, scope: str, now: datetime) -> datetime | None:
         """When the work began that was cut off, if there is such work; what still counts as running is dead."""
         runs = self._database["runs"]
-        last = runs.find_one(sort=[("started_at", -1)])
+        past = {"started_at": {"$lte": now}}  # a clock that ran ahead may have noted others
+        row = runs.find_one(past, sort=[("started_at", -1)])
         runs.update_many({"state": "running"}, {"$set": {"state": "cut off"}})
-        if last is None or last["state"] == "finished" or last["scope"] != scope:
+        last = readable_row(row, Run) if row else None
+        if last is None or last.state == "finished" or last.scope != scope:
             return None
-        return last["since"] if now - last["since"] < RESUMED_WITHIN else None
+        return last.since if timedelta() <= now - last.since < RESUMED_WITHIN else None
 
     def _save(self, run: Run) -> None:
         row = to_row(run)

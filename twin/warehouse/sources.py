@@ -9,7 +9,7 @@ from pymongo import UpdateOne
 from twin.errors import UnknownName
 from twin.records import Source
 from twin.warehouse import looks, outcomes, visits
-from twin.warehouse.conversion import from_row, to_row
+from twin.warehouse.conversion import readable_row, to_row
 from twin.warehouse.memory import RunMemory
 from twin.warehouse.part import LIVE, Part
 
@@ -42,7 +42,8 @@ class Sources(Part):
     def all(self) -> list[Source]:
         """The remembered sources, by location."""
         with self._connection.reaching():
-            return [from_row(row, Source) for row in self._database["sources"].find().sort("location")]
+            rows = self._database["sources"].find().sort("location")
+            return [source for row in rows if (source := readable_row(row, Source))]
 
     def remove(self, source_id: str) -> int:
         """Forgets a source and tombstones its documents; returns how many there were.

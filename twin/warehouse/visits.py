@@ -12,7 +12,7 @@ import msgspec
 from pymongo import ReplaceOne
 
 from twin.records import Visit, document_id
-from twin.warehouse.conversion import from_row, storable_text, to_row
+from twin.warehouse.conversion import readable_row, storable_text, to_row
 from twin.warehouse.part import LIVE, pages
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MAX_BYTES = 12_000_000
 def read(database: Database[dict[str, Any]], source: Source, url: str) -> Visit | None:
     """The last look at a place, None before the first or when its documents are not all there any more."""
     row = database["visits"].find_one({"_id": _key(source.id, url)})
-    return next(map(_visit, _standing(database, [row])), None) if row else None
+    return next((visit for _, visit in _standing(database, [row])), None) if row else None
 
 
 def read_from(
@@ -43,7 +43,8 @@ def read_from(
 ) -> tuple[list[Visit], str | None]:
     """The looks at a place and at those that follow, and the URL up to which that is all; None when none are left."""
     rows = list(database["visits"].find(_of(source, url)).sort("_id").limit(limit))
-    return list(map(_visit, _standing(database, rows))), rows[-1]["url"] if len(rows) == limit else None
+    last = rows[-1]["_id"].partition(" ")[2] if len(rows) == limit else None
+    return [visit for _, visit in _standing(database, rows)], last
 
 
 def at_their_locations(database: Database[dict[str, Any]], sources: Mapping[str, Source]) -> dict[str, Visit]:
@@ -51,13 +52,13 @@ def at_their_locations(database: Database[dict[str, Any]], sources: Mapping[str,
     few = {f"documents.{FEW}": {"$exists": False}}
     keys = [_key(identity, source.location) for identity, source in sources.items()]
     rows = list(database["visits"].find({"_id": {"$in": keys}, **few}))
-    return {row["source_id"]: _visit(row) for row in _standing(database, rows)}
+    return dict(_standing(database, rows))
 
 
 def all_of(database: Database[dict[str, Any]], source: Source) -> Iterator[Visit]:
     """Every look at a source's places whose documents are there, in the order of their URLs."""
     for page in pages(database["visits"].find(_of(source), batch_size=PAGE).sort("_id"), PAGE):
-        yield from map(_visit, _standing(database, page))
+        yield from (visit for _, visit in _standing(database, page))
 
 
 def write(database: Database[dict[str, Any]], visits: Sequence[tuple[Source, Visit]], now: datetime) -> None:
@@ -110,19 +111,20 @@ def given(database: Database[dict[str, Any]], source_id: str, url: str, *, below
     return [document for row in rows for document in row["documents"]]
 
 
-def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Those of whose documents none is missing."""
-    ids = {document_id(url) for row in rows for url in row["documents"]}
+def _standing(database: Database[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Visit]]:
+    """The visits, each after its source's id, of whose documents none is missing."""
+    found = [
+        (row["_id"].partition(" ")[0], visit)
+        for row in rows
+        if (visit := readable_row({name: value for name, value in row.items() if name != "_id"}, Visit))
+    ]
+    ids = {document_id(url) for _, visit in found for url in visit.documents}
     live = set()
     for page in pages(sorted(ids), PAGE):
         live.update(row["_id"] for row in database["raw_documents"].find({**LIVE, "_id": {"$in": page}}, {"_id": 1}))
-    for row in rows:
-        if all(document_id(url) in live for url in row["documents"]):
-            yield row
-
-
-def _visit(row: dict[str, Any]) -> Visit:
-    return from_row({name: value for name, value in row.items() if name != "_id"}, Visit)
+    for source, visit in found:
+        if all(document_id(url) in live for url in visit.documents):
+            yield source, visit
 
 
 def _of(source: Source, url: str = "") -> dict[str, Any]:

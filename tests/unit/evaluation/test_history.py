@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twin.artifacts import ArtifactStore
-from twin.errors import ArtifactError
 from twin.evaluation import charts
-from twin.evaluation.history import PATH, Evaluation, compare, history, record
+from twin.evaluation.history import Evaluation, compare, history, record
 from twin.evaluation.intervals import bootstrap, chance_of_drop
 from twin.evaluation.retrieval import Outcome
 
@@ -167,12 +166,6 @@ def test_however_many_are_refused_the_accepted_one_stays_the_yardstick(
     assert not evaluations[-1].accepted
     again = kept(store, [1.0] * 30, "good")[-1]
     assert again.verdict.baseline == "older-generation"
-
-
-def test_what_cannot_be_read_says_what_to_do(store: ArtifactStore) -> None:
-    store.write(PATH, b"not json\n")
-    with pytest.raises(ArtifactError, match="materialize retrieval_evaluation"):
-        history(store)
 
 
 def test_the_interval_holds_the_mean_and_is_the_same_every_time() -> None:
