@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -35,6 +36,15 @@ ABOUT_THE_QUESTION = (400, 413, 422)
 """Statuses with which a server refuses what is asked, and not how it is asked."""
 
 
+@dataclass
+class _Pool:
+    """Connections of one event loop, and how many answers use them."""
+
+    loop: asyncio.AbstractEventLoop
+    client: httpx.AsyncClient
+    answers: int = 0
+
+
 class ChatClient:
     """Chat completions over HTTP. Safe to share between threads and tasks; connections are pooled.
 
@@ -63,7 +73,7 @@ class ChatClient:
         # A proxy from the environment must not be asked for this machine's own servers.
         self._trust_env = not _is_loopback(self.base_url)
         self._sync: httpx.Client | None = None
-        self._async: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
+        self._pool: _Pool | None = None
 
     def __repr__(self) -> str:
         return f"ChatClient({self.base_url!r}, model={self.model!r})"
@@ -98,7 +108,8 @@ class ChatClient:
         await self._name()
         body = self._body(messages, max_tokens, temperature, seed, stop)
         with self._as_our_errors():
-            response = await self._async_client().post(self._url, json=body)
+            async with self._pooled() as pool:
+                response = await pool.post(self._url, json=body)
         return self._completion(response)
 
     async def stream(
@@ -116,7 +127,7 @@ class ChatClient:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         started = False
         try:
-            async with self._async_client().stream("POST", self._url, json=body) as response:
+            async with self._pooled() as pool, pool.stream("POST", self._url, json=body) as response:
                 if not response.is_success:
                     await response.aread()
                     raise self._refusal(response)
@@ -151,10 +162,9 @@ class ChatClient:
     async def aclose(self) -> None:
         """Closes all connections; the next call opens new ones."""
         self.close()
-        if self._async is not None:
-            _, client = self._async
-            self._async = None
-            await client.aclose()
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            await pool.client.aclose()
 
     def _sync_client(self) -> httpx.Client:
         """The synchronous half's pool. Threads that race to make it make one too many, which is then collected."""
@@ -162,13 +172,30 @@ class ChatClient:
             self._sync = httpx.Client(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
         return self._sync
 
-    def _async_client(self) -> httpx.AsyncClient:
-        """The asynchronous half's pool. Its connections belong to one event loop, so another loop gets another pool."""
+    @contextlib.asynccontextmanager
+    async def _pooled(self) -> AsyncGenerator[httpx.AsyncClient]:
+        """The asynchronous half's pool, for one answer.
+
+        An answer that is abandoned takes the pool out of use, and whoever leaves it last closes it: a request that is
+        cancelled just when its connection stands leaves the connection behind, which httpx would count as busy for
+        good (seen once in 50 to 100 times). Connections belong to one event loop, so another loop gets another pool.
+        """
         loop = asyncio.get_running_loop()
-        if self._async is None or self._async[0] is not loop:
-            pool = httpx.AsyncClient(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
-            self._async = loop, pool
-        return self._async[1]
+        pool = self._pool
+        if pool is None or pool.loop is not loop:
+            made = httpx.AsyncClient(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+            pool = self._pool = _Pool(loop, made)
+        pool.answers += 1
+        try:
+            yield pool.client
+        except (asyncio.CancelledError, GeneratorExit):
+            if self._pool is pool:
+                self._pool = None
+            raise
+        finally:
+            pool.answers -= 1
+            if self._pool is not pool and not pool.answers:
+                await asyncio.shield(pool.client.aclose())
 
     async def _name(self) -> None:
         """OpenAI's protocol wants a model's name in every request; where none was given, the server's one is meant."""
