@@ -36,7 +36,7 @@ def create_app(
     on_load_failure: Callable[[Exception], None],
 ) -> Litestar:
     """The application. `load` runs in a thread once the server listens, so that `/ping` can say 503 meanwhile."""
-    service = GenerationService(settings.slots, settings.queue_limit)
+    service = GenerationService(settings.slots, settings.queue_limit, settings.answer_seconds)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,10 +16,15 @@ __all__ = ["GenerationService"]
 
 
 class GenerationService:
-    """Admits requests to an engine: `slots` at once, `queue_limit` more waiting, the rest refused."""
+    """Admits requests to an engine: `slots` at once, `queue_limit` more waiting, the rest refused.
 
-    def __init__(self, slots: int, queue_limit: int) -> None:
+    An answer that has kept its slot for `answer_seconds` ends there, cut as by a limit of tokens (`length`), so that
+    nobody who asks for much, or gets a model to ramble, keeps the others out.
+    """
+
+    def __init__(self, slots: int, queue_limit: int, answer_seconds: float) -> None:
         self._queue_limit = queue_limit
+        self._answer_seconds = answer_seconds
         self._slots = asyncio.Semaphore(slots)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="slot")
         self._engine: Engine | None = None
@@ -54,11 +60,14 @@ class GenerationService:
         await self._wait_for_slot()
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
-        unwanted = threading.Event()
+        unwanted, overdue = threading.Event(), threading.Event()
+        deadline = time.monotonic() + self._answer_seconds
 
         def emit(piece: Piece) -> bool:
             loop.call_soon_threadsafe(pieces.put_nowait, piece)
-            return not (unwanted.is_set() or self._closing.is_set())
+            if time.monotonic() >= deadline:
+                overdue.set()
+            return not (unwanted.is_set() or overdue.is_set() or self._closing.is_set())
 
         generation = loop.run_in_executor(self._threads, engine.generate, request, emit)
         # The slot is free when the engine has really stopped, which may be later than the caller's leaving.
@@ -70,7 +79,9 @@ class GenerationService:
                 piece = following
                 yield piece
             generation.result()
-            if piece is None or piece.finish_reason is None:
+            if overdue.is_set() and piece is not None and piece.finish_reason is None:
+                yield Piece(finish_reason="length")
+            elif piece is None or piece.finish_reason is None:
                 raise GenerationInterrupted("The model server is stopping. Ask again.")
         finally:
             unwanted.set()

@@ -186,7 +186,9 @@ def writer(home: Home) -> InstructionModel:
         client = ChatClient(server.url, model=model, api_key=server.key, timeout=BATCH_TIMEOUT_SECONDS)
         return InstructionModel(model or server.url, nullcontext(client))
     base = base_model(home)
-    patient = read(EndpointSettings).model_copy(update={"timeout_seconds": BATCH_TIMEOUT_SECONDS})
+    patient = read(EndpointSettings).model_copy(
+        update={"timeout_seconds": BATCH_TIMEOUT_SECONDS, "answer_seconds": BATCH_TIMEOUT_SECONDS}
+    )
     name = f"{base.name}@{base.sha256[:12]}"
     return InstructionModel(name, model_process(base.gguf or base.folder, settings=patient))
 

@@ -96,7 +96,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sentences: list[CitedSentence]
     """The answer in pieces, each with the sources that support it."""
     finish_reason: str
-    """`stop`, or `length` when the answer was cut at the limit of tokens."""
+    """`stop`, or `length` when the answer was cut at the limit of tokens or of time."""
     model_version: str | None
     index_generation: str | None
     interpretation: Interpretation | None

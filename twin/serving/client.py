@@ -201,7 +201,8 @@ class ChatClient:
         """OpenAI's protocol wants a model's name in every request; where none was given, the server's one is meant."""
         if self._is_unnamed:
             with self._as_our_errors():
-                response = await self._async_client().get(f"{self.base_url}/models")
+                async with self._pooled() as pool:
+                    response = await pool.get(f"{self.base_url}/models")
             self._take_only(self._listed(response))
 
     def _take_only(self, models: Sequence[str]) -> None:
@@ -222,10 +223,7 @@ class ChatClient:
         try:
             return [model.id for model in msgspec.json.decode(response.content, type=WireModels).data]
         except NOT_JSON as error:
-            raise ModelUnavailable(
-                f"{self.base_url} does not answer as a chat-completions server. Check the URL.",
-                detail=response.text[:500],
-            ) from error
+            raise self._no_chat_server(response.text[:500]) from error
 
     def _body(
         self,

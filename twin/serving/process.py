@@ -21,7 +21,7 @@ __all__ = ["START_SECONDS", "STOP_SECONDS", "model_process", "start_model"]
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
-ENGINE_SETTINGS = ("context_tokens", "slots", "queue_limit", "threads")
+ENGINE_SETTINGS = ("context_tokens", "slots", "queue_limit", "answer_seconds", "threads")
 
 
 @contextlib.contextmanager

@@ -61,8 +61,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def opened(slots: int, queue_limit: int) -> tuple[GenerationService, HandEngine]:
-    service, engine = GenerationService(slots, queue_limit), HandEngine()
+def opened(slots: int, queue_limit: int, answer_seconds: float = 60.0) -> tuple[GenerationService, HandEngine]:
+    service, engine = GenerationService(slots, queue_limit, answer_seconds), HandEngine()
     service.open(engine)
     return service, engine
 
@@ -84,7 +84,7 @@ async def test_pieces_arrive_in_order_and_the_slot_is_free_after() -> None:
 
 async def test_before_the_model_is_loaded_requests_are_refused() -> None:
     with pytest.raises(ModelUnavailable, match="still loading"):
-        await whole(GenerationService(1, 1))
+        await whole(GenerationService(1, 1, 60.0))
 
 
 async def test_one_more_than_slots_and_queue_is_refused_and_the_rest_are_answered() -> None:
@@ -156,3 +156,20 @@ async def test_stopping_the_server_interrupts_the_answers_in_the_making() -> Non
         [piece async for piece in answer]
     with pytest.raises(ModelUnavailable, match="stopping"):
         await whole(service)
+
+
+async def test_an_answer_that_keeps_its_slot_too_long_ends_and_says_so() -> None:
+    service, engine = opened(slots=1, queue_limit=0, answer_seconds=1e-9)
+    engine.steps.release()
+    pieces = [piece async for piece in service.answer(REQUEST)]
+    assert [piece.text for piece in pieces] == ["x", ""]
+    assert pieces[-1].finish_reason == "length"
+    assert engine.stopped_early == 1
+    await until(lambda: service.active == 0)
+
+
+async def test_an_answer_that_ends_by_itself_just_too_late_keeps_its_own_reason() -> None:
+    service, engine = opened(slots=1, queue_limit=0, answer_seconds=1e-9)
+    engine.finishing.set()
+    pieces = [piece async for piece in service.answer(REQUEST)]
+    assert pieces == [LAST]
