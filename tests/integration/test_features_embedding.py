@@ -112,3 +112,24 @@ def test_embedding_imports_neither_torch_nor_transformers_nor_training_code():
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["-" * 3_000_000, "a" * 3_000_000, "漢" * 1_000_000, "e\u0301" * 1_000_000])
+def test_one_word_of_megabytes_is_counted_in_little_memory(embedder: embedding.SentenceEmbedder, text: str) -> None:
+    """Each token keeps some 400 bytes: a rule across three million columns took 2.4 GB."""
+    program = (
+        "import resource, sys\n"
+        "from twin.features.embedding import load\n"
+        "from twin.settings import EmbeddingSettings, read\n"
+        "embedder = load(read(EmbeddingSettings))\n"
+        "embedder.count_tokens('warm')\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "text = eval(sys.argv[1])\n"
+        "count = embedder.count_tokens(text)\n"
+        "print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
+    )
+    described = f"{text[: len(set(text))]!r} * {len(text) // len(set(text))}"
+    done = subprocess.run([sys.executable, "-c", program, described], capture_output=True, text=True, check=True)
+    count, megabytes = map(int, done.stdout.split())
+    assert count - 2 == sum(embedder.count_tokens(text[at : at + 1_000]) - 2 for at in range(0, len(text), 1_000))
+    assert megabytes < 100

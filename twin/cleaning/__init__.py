@@ -26,7 +26,7 @@ __all__ = [
     "redact",
 ]
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when `clean` would give another result for the same document: then everything is cleaned again."""
 
 MAX_PASSES = 8

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twin.collection import Session
+from twin.collection.repositories import clones
 from twin.collection.scheduling import collect_all
 from twin.collection.web.source_hosts import host_of
 
@@ -91,6 +92,8 @@ def ingest(
             }
             looked_at = new & warehouse.sources.last_looks().keys()  # not those that were put off
             warehouse.sources.forget(looked_at - warehouse.sources.held(looked_at).keys())
+        if cache:
+            clones.keep_only(cache, {source.id for source in warehouse.sources.all()})
     return report
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_TOKENS", "VERSION", "split"]
 
-VERSION = "3"
+VERSION = "4"
 """Changes when the same document would be cut differently."""
 
 MIN_TOKENS = 40

@@ -14,6 +14,7 @@ import re
 import threading
 from collections import OrderedDict
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,6 +43,11 @@ DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 OVERLONG_WORD = re.compile(r"([^\s!-/:-@\[-`{-~]{100})(?=[^\s!-/:-@\[-`{-~])")
 """WordPiece reads a word of more than 100 characters as one unknown token, which would hide all of its text. Such words
 are seen by the model in pieces of 100."""
+
+WINDOW = re.compile(r"[\s\S]{1,10000}(?:(?<=[\s!-/:-@\[-`{-~])|\Z)")
+"""A tokenizer keeps some 400 bytes a token, so that one word of megabytes is counted in parts. They end where BERT's
+tokenizers cut anyway; with those of other kinds the count of so long a text may be a token off at each end."""
+WORDS_AT_ONCE = 10_000
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 WHITESPACE = re.compile(r"[ \t\r\n]+")
@@ -287,8 +293,13 @@ class SentenceEmbedder:
 
     def _count_words(self, words: Collection[str]) -> dict[str, int]:
         """The tokens of each word; those of ordinary length are remembered."""
-        encoded = self._tokenizer.encode_batch_fast([_visible(word) for word in words])
-        counts = {word: len(encoding) - self._specials for word, encoding in zip(words, encoded, strict=True)}
+        counts: dict[str, int] = {}
+        waiting = iter(words)
+        while batch := list(islice(waiting, WORDS_AT_ONCE)):
+            short = [word for word in batch if len(word) <= KNOWN_WORD_CHARS]
+            encoded = self._tokenizer.encode_batch_fast(short)
+            counts |= {word: len(encoding) - self._specials for word, encoding in zip(short, encoded, strict=True)}
+            counts |= {word: self._encoded_length(word) - self._specials for word in batch if word not in counts}
         ordinary = {word: count for word, count in counts.items() if len(word) <= KNOWN_WORD_CHARS}
         if len(self._known_words) + len(ordinary) > KNOWN_WORDS:
             self._known_words = {}  # a new one: another thread may be reading the old one
@@ -296,7 +307,10 @@ class SentenceEmbedder:
         return counts
 
     def _encoded_length(self, text: str) -> int:
-        return len(self._tokenizer.encode_batch_fast([_visible(text)])[0])
+        """Tokens of a text, special tokens included, in memory that does not grow with it."""
+        parts = WINDOW.findall(_visible(text)) or [""]
+        lengths = [len(self._tokenizer.encode_batch_fast([part])[0]) for part in parts]
+        return sum(lengths) - (len(parts) - 1) * self._specials if len(parts) > 1 else lengths[0]
 
     @property
     def _modules(self) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from twin.text.links import without_targets
         ("[sibling](page.md#part) and [folder](folder/page)", "[sibling] and [folder]"),
         ('![a figure](img/one.png "Its title") here', "![a figure] here"),
         ("[wiki](https://en.wikipedia.org/wiki/Python_(language)).", "[wiki]."),
+        ("a[1](https://example.com/notes) and x[y](mailto:ada@example.com)", "a[1] and x[y]"),
         ("[angle](<https://example.com/a>) [mail](mailto:ada@example.com)", "[angle] [mail]"),
         ("[![badge](https://ci.example/b.svg)](https://ci.example/)", "[![badge]]"),
     ],
@@ -31,6 +32,7 @@ def test_addresses_of_links_and_images_go(text: str, expected: str) -> None:
     "text",
     [
         "handlers[name](request) and table[0](x, y)",
+        "f[0](a/b) and g[0][1](./c) and h()[k](a/b)",
         "a remark [sic] (see below)",
         "[a] (https://example.com)",
         "![dot](data:image/png;base64,iVBORw0KGgo=)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from twin.cleaning.finders.finding import Finding
@@ -35,6 +36,18 @@ COMMON_TOP_LEVEL = frozenset(
 RESERVED_DOMAINS = ("example.com", "example.org", "example.net", "example.edu", "domain.com", "your-domain.com")
 """Nobody's mail arrives at these: they are for examples (RFC 2606), or stand for one."""
 ROLE_ACCOUNTS = frozenset({"git", "noreply", "no-reply"})
+LABELS = frozenset({"this", "super", "return", "break", "continue"})
+"""What stands before the @ of a label in Kotlin: `this@Outer.is`."""
+NO_COUNTRY_CODES = frozenset({"uk", "eu", "su", "gs", "tf", "pn", "aq"})
+"""Domains of two letters that no telephone number has a region for."""
+PATH_AFTER = re.compile(r":(?:[/~]|[\w.-]{1,100}/|[\w.-]{1,100}\.git\b)")
+"""After the host that a program logs in to, `ada@host.org:/srv` or `git@host.org:a/b`; not before a password."""
+LOGIN_BEFORE = re.compile(
+    r"\b(?:ssh|scp|sftp|rsync|mosh|autossh|ssh-copy-id)(?: -[\w-]{1,30}(?:[ =][\w./~-]{1,60})?){0,6}"
+    r"(?: (?:\.{1,2}/?|[\w.~/-]{0,60}[./]\w[\w./-]{0,60}))? $"
+)
+"""A command with its options, and a file at most: `ssh -p 22 ada@host.org`."""
+LINE_CHARS = 100
 
 IPV4 = re.compile(r"\d(?<![\w.-]\d)\d{0,2}(?:\.\d{1,3}){3}(?!\w|\.\d|-\w)")
 IPV6_MIDDLE = re.compile(r":[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}(?=:)")
@@ -63,7 +76,9 @@ def emails(text: str) -> Iterator[Finding]:
         while start < found.start() and text[start] in ".%+-":
             start += 1
         local, domain = text[start : found.start()].lower(), found[0][1:].lower()
-        if local and _is_mail_domain(found[1].lower()) and not _is_no_person(local, domain):
+        if not local or not _is_mail_domain(found[1]) or _is_no_person(local, domain):
+            continue
+        if not _is_code(text, start, found.end(), local):
             yield Finding("EMAIL", start, found.end())
 
 
@@ -74,7 +89,7 @@ def spelt_emails(text: str) -> Iterator[Finding]:
     for found in SPELT_AT.finditer(text):
         spelt = found[0].lower()
         only_dot_is_plain = found["dot"] == "."
-        if (only_dot_is_plain and not re.match(r" ?[\[({]", spelt)) or not _is_mail_domain(found[3].lower()):
+        if (only_dot_is_plain and not re.match(r" ?[\[({]", spelt)) or not _is_mail_domain(found[3]):
             continue
         start = found.start()
         earliest = max(0, start - MAX_EMAIL_LOCAL_CHARS)
@@ -104,8 +119,27 @@ def ip_addresses(text: str) -> Iterator[Finding]:
 
 
 def _is_mail_domain(top_level: str) -> bool:
-    """Whether mail goes there. Code has many an `a@b.c` that is a matrix product."""
-    return len(top_level) == 2 or top_level in COMMON_TOP_LEVEL
+    """Whether mail goes there. Code has many an `a@b.c` that is a matrix product, such as `q@k.mT`."""
+    if not (top_level.islower() or top_level.isupper() or top_level.istitle()):
+        return False
+    return top_level.lower() in COMMON_TOP_LEVEL or top_level.lower() in _country_domains()
+
+
+@cache
+def _country_domains() -> frozenset[str]:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return NO_COUNTRY_CODES.union(map(str.lower, SUPPORTED_REGIONS))
+
+
+def _is_code(text: str, start: int, end: int, local: str) -> bool:
+    """Whether what looks like an address is none: part of a TeX macro (`\\tikz@lib.is`), of a name in the Fediverse
+    (`@ada@fosstodon.org`), a part of a message (`cid:`), a label in Kotlin, or where a program logs in."""
+    if text[start - 1 : start] in ("\\", "@") or text[max(0, start - 4) : start].lower() == "cid:" or local in LABELS:
+        return True
+    if PATH_AFTER.match(text, end):
+        return True
+    return LOGIN_BEFORE.search(text[max(0, start - LINE_CHARS) : start]) is not None
 
 
 def _is_no_person(local: str, domain: str) -> bool:

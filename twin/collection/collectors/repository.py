@@ -15,7 +15,7 @@ from twin.collection.collectors.folder import as_path
 from twin.collection.faults import attempt
 from twin.collection.files import decoding, stamps
 from twin.collection.files.formats import HTML, MARKDOWN, MDX, NOT_TEXT, TEXT, VERSION, html_draft, markdown_draft
-from twin.collection.repositories import git
+from twin.collection.repositories import clones, git
 from twin.collection.repositories.languages import code_language, why_not_written
 from twin.collection.web import urls
 from twin.collection.withheld import patterns
@@ -84,7 +84,7 @@ class RepositoryCollector:
 
 
 def _kept_clone(source: Source, session: Session) -> Path | None:
-    return session.cache / "git" / f"{source.id}.git" if session.cache else None
+    return clones.path_of(session.cache, source.id) if session.cache else None
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
