@@ -46,6 +46,14 @@ def unchanged_umask() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sockets whose path is too long lie below it, and go with the other files of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real mongod, for the whole session: MONGODB_URI where it is set, else the embedded one."""
