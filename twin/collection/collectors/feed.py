@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from twin.collection.collector import failed, refused
 from twin.collection.faults import attempt, contained
-from twin.collection.feeds import entries, parsing, platforms
+from twin.collection.feeds import entries, parsing
 from twin.collection.feeds.recheck import recheck
 from twin.collection.pages import webarticle
-from twin.collection.web import urls
+from twin.collection.web import platforms, urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceGone
 from twin.records import Document, Rejected, Unchanged, Visit
 

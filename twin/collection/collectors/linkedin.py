@@ -17,10 +17,11 @@ from twin.collection.collector import Draft, failed, finish, refused
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
 from twin.collection.faults import attempt
-from twin.collection.files import decoding, stamps
+from twin.collection.files import stamps
 from twin.collection.pages import markup, webpage
 from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
+from twin.text import decoding
 from twin.text.dates import parse_date
 
 if TYPE_CHECKING:

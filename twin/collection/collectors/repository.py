@@ -13,7 +13,7 @@ from urllib.parse import quote
 from twin.collection.collector import Draft, finish, too_large
 from twin.collection.collectors.folder import as_path
 from twin.collection.faults import attempt
-from twin.collection.files import decoding, stamps
+from twin.collection.files import stamps
 from twin.collection.files.formats import HTML, MARKDOWN, MDX, NOT_TEXT, TEXT, VERSION, html_draft, markdown_draft
 from twin.collection.repositories import clones, git
 from twin.collection.repositories.languages import code_language, why_not_written
@@ -21,6 +21,7 @@ from twin.collection.web import urls
 from twin.collection.withheld import patterns
 from twin.errors import SourceFailed, SourceRefused
 from twin.records import Document, Rejected, Unchanged, Visit, Withheld
+from twin.text import decoding
 from twin.text.fences import fenced
 
 if TYPE_CHECKING:

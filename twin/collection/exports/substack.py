@@ -6,8 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from twin.collection.files import decoding
 from twin.errors import CollectionError
+from twin.text import decoding
 
 if TYPE_CHECKING:
     from pathlib import PurePath

@@ -11,9 +11,8 @@ import msgspec
 
 from twin.collection.collector import Draft, finish, refused, too_large
 from twin.collection.faults import attempt
-from twin.collection.feeds import platforms
 from twin.collection.pages import webarticle, webpage
-from twin.collection.web import urls
+from twin.collection.web import platforms, urls
 from twin.errors import InputError, SourceRefused
 from twin.records import Document, Rejected, Visit, content_hash
 

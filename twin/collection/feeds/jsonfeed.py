@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from twin.collection.feeds.types import Entry, Feed, Flaw, language_tag, person, plain_title
-from twin.collection.files import decoding
 from twin.errors import SourceFailed
+from twin.text import decoding
 from twin.text.dates import parse_date
 
 __all__ = ["parse"]

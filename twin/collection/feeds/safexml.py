@@ -12,8 +12,8 @@ import re
 from html.entities import html5
 from typing import TYPE_CHECKING, NamedTuple
 
-from twin.collection.files import decoding
 from twin.errors import SourceFailed, SourceRefused
+from twin.text import decoding
 
 if TYPE_CHECKING:
     from lxml.etree import _Element  # ty: ignore[import-not-found]

@@ -9,8 +9,8 @@ import msgspec
 
 from twin.collection.collector import too_large
 from twin.collection.feeds import safexml
-from twin.collection.files import decoding
 from twin.errors import SourceFailed, SourceRefused
+from twin.text import decoding
 
 if TYPE_CHECKING:
     from lxml.etree import _Element  # ty: ignore[import-not-found]

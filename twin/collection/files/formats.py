@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from twin.collection.collector import Draft
 from twin.collection.exports import googledocs, notion, obsidian
-from twin.collection.files import decoding, frontmatter
+from twin.collection.files import frontmatter
 from twin.collection.pages import extraction, webpage
 from twin.collection.web import urls
 from twin.errors import InputError, SourceRefused
+from twin.text import decoding
 from twin.text.dates import parse_date
 
 if TYPE_CHECKING:

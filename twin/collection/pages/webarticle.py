@@ -11,12 +11,11 @@ import msgspec
 
 from twin.collection.collector import Draft, failed, finish, refused
 from twin.collection.faults import contained
-from twin.collection.feeds import platforms
-from twin.collection.files import decoding
 from twin.collection.pages import webpage
-from twin.collection.web import urls
+from twin.collection.web import platforms, urls
 from twin.errors import SourceGone
 from twin.records import Gone, Rejected, Unchanged, Visit
+from twin.text import decoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.collection.collector import too_large
-from twin.collection.files import decoding
 from twin.collection.web import addresses, urls
 from twin.collection.web.event_loop import BackgroundLoop
 from twin.collection.web.pacing import Timing
 from twin.collection.web.polite_request import MAX_REDIRECTS, Allowance, Answer, Asker
 from twin.errors import InputError, SourceFailed, SourceGone, SourceRefused
+from twin.text import decoding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twin import collection
-from twin.collection.feeds import platforms
+from twin.collection.web import platforms
 
 FEEDS = {
     "https://medium.com/@ada.l": "https://medium.com/feed/@ada.l",

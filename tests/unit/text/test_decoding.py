@@ -6,8 +6,8 @@ from encodings.aliases import aliases
 
 import pytest
 
-from twin.collection.files import decoding
 from twin.errors import CollectionError
+from twin.text import decoding
 
 NO_ENCODINGS = [
     "undefined", "idna", "punycode", "unicode_escape", "raw-unicode-escape", "utf-7", "unicode-1-1-utf-7",
