@@ -177,10 +177,13 @@ class EmbeddingCache:
         return file
 
     def _ensure_schema(self, file: sqlite3.Connection) -> None:
-        version = file.execute("PRAGMA user_version").fetchone()[0]
+        # One statement sees one state: between two, another process may make the table.
+        version, tables = file.execute(
+            "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+        ).fetchone()
         if version == FORMAT:
             return
-        if version or file.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if version or tables:
             raise sqlite3.DatabaseError(f"it has format {version}")
         with contextlib.suppress(sqlite3.OperationalError):  # another process makes it at the same moment
             file.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
