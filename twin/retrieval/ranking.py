@@ -88,7 +88,7 @@ class ProximityReranker:
     passages at hand, so that the weights hold for any embedding model and any size of the index.
     """
 
-    name = "proximity-1"
+    name = "proximity-2"
     depth = CANDIDATES
 
     def __init__(self, weights: Weights = WEIGHTS) -> None:

@@ -12,7 +12,7 @@ from twin.records import utcnow
 from twin.retrieval.diversity import spread
 from twin.retrieval.merging import merge
 from twin.retrieval.ranking import ProximityReranker
-from twin.retrieval.relevance import calibration_of, with_relevance
+from twin.retrieval.relevance import by_relevance, calibration_of, with_relevance
 from twin.retrieval.result import Interpretation, Restriction, Retrieval
 from twin.retrieval.rewriting import PLAIN
 from twin.retrieval.understanding import Known, Mention, Understood, stretch, understand
@@ -129,8 +129,11 @@ class Retriever:
         kept: set[Field] = {"author"} if author is not None else set()  # searched alone, whatever is given up
         calibration = calibration_of(self._embedder().name)
         judged = with_relevance(read.text, ranked, calibration, indexed=catalogue.passages)
+        # By default the figure that is shown also ranks; an embedding model that none was fitted for keeps the order.
+        ordered = by_relevance if isinstance(self._reranker, ProximityReranker) and calibration.proximity else list
+        passages = ordered(spread(ordered(judged), k, per_document=max(2, (k + 1) // 2)))
         return Retrieval(
-            passages=spread(judged, k, per_document=max(2, (k + 1) // 2)),
+            passages=passages,
             interpretation=Interpretation(
                 text=read.text,
                 restrictions=[_restriction(mention, given_up - kept) for mention in understood.mentions],

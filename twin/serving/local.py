@@ -28,6 +28,11 @@ NONE_DEPLOYED = (
     "`llm-twin models approve VERSION`; it is deployed then."
 )
 
+TAKEN_OUT = (
+    "The endpoint was deleted, and {versions} taken out of service with it. `llm-twin materialize deploy --force` "
+    "serves the approved version again."
+)
+
 
 class LocalEndpoint:
     """An `Endpoint` over the files in `root/endpoint`."""
@@ -124,6 +129,8 @@ def resolve_client(settings: EndpointSettings, root: Path) -> ChatClient:
     status = _endpoint(root).status()
     if status.url:
         return _client(status.url, f"{settings.name}@{status.version}", None, settings.timeout_seconds)
+    if status.state == "Absent" and status.held:
+        raise ModelUnavailable(TAKEN_OUT.format(versions=", ".join(status.held)))
     if status.state == "Absent":
         raise ModelUnavailable(NONE_DEPLOYED)
     what = status.message.partition("\n")[0] or f"The endpoint is {status.state}."  # the model's own log may follow

@@ -49,7 +49,7 @@ function place(source) {
 }
 
 function sourceItem(source, turn) {
-  const likeness = source.similarity === null ? "" : `${Math.round(source.similarity * 100)} % alike`;
+  const likeness = source.relevance === null ? "" : `relevance ${source.relevance.toFixed(2)}`;
   const summary = element("summary", {},
     element("span", { className: "number" }, String(source.number)),
     element("span", { className: "title" }, source.title),

@@ -9,6 +9,7 @@ from twin.records import Passage
 from twin.retrieval.relevance import (
     CALIBRATIONS,
     FALLBACK,
+    by_relevance,
     calibration_of,
     relevant,
     with_relevance,
@@ -60,6 +61,23 @@ def test_passages_get_the_probability_of_their_own_figures() -> None:
     near, far = with_relevance("chunk headings", [passage(0.6, 12.0), passage(0.1)], MINILM, indexed=200)
     assert near.relevance == MINILM.probability(0.6, word_share(12.0, 2, 200))
     assert far.relevance == MINILM.probability(0.1, 0.0)
+
+
+def test_words_of_the_question_that_stand_together_make_a_passage_likelier() -> None:
+    together, apart = (
+        replace(passage(0.4, 6.0), text=text) for text in ("about chunk headings", "a chunk without any headings")
+    )
+    found = with_relevance("chunk headings", [together, apart], MINILM, indexed=200)
+    assert (found[0].relevance or 0.0) > (found[1].relevance or 0.0)
+
+
+def test_a_page_that_quotes_the_question_does_not_come_before_the_passage_that_answers_it() -> None:
+    """The first search of the guide, with the figures that it had."""
+    quotes = replace(passage(0.11, 3.3), chunk_id="q", text='Run `llm-twin search "how are passages cut"` first.')
+    answers = replace(passage(0.48, 3.9), chunk_id="a", text="Passages are made by cutting along the headings.")
+    found = by_relevance(with_relevance("how are passages cut", [quotes, answers], MINILM, indexed=200))
+    assert [shown.chunk_id for shown in found] == ["a", "q"]
+    assert [shown.score for shown in found] == [shown.relevance for shown in found]
 
 
 def test_what_is_less_likely_than_the_least_is_left_out() -> None:

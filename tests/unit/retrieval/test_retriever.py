@@ -100,6 +100,18 @@ def test_more_passages_than_are_reranked_may_be_asked_for() -> None:
     assert len(retriever(index).search("q", 50)) == 50
 
 
+def test_the_order_is_that_of_the_relevance_that_is_shown_also_where_a_document_exceeds_its_share() -> None:
+    likenesses = [0.2, 0.9, 0.5, 0.7, 0.3, 0.8]
+    found = [
+        replace(passage(f"p{place}", document="d" if place else "e"), similarity=likeness)
+        for place, likeness in enumerate(likenesses)
+    ]
+    shown = retriever(Index(found)).search("q", 6)
+    assert len(shown) == 6
+    relevances = [one.relevance or 0.0 for one in shown]
+    assert relevances == sorted(relevances, reverse=True)
+
+
 def test_an_author_whom_the_question_asks_is_a_filter_and_not_a_word_to_search_for() -> None:
     index = Index()
     found = retriever(index).retrieve("What does Bob Stone think of chunks?", 4)

@@ -146,6 +146,16 @@ def test_the_served_model_is_found_and_its_client_kept(
         assert resolve_client(settings, home) is client
 
 
+def test_after_a_deletion_it_is_told_how_the_approved_version_is_served_again(
+    home: Path, files: EndpointFiles, settings: EndpointSettings
+) -> None:
+    files.write_status(SERVING)
+    LocalEndpoint(home).delete()
+    with pytest.raises(ModelUnavailable, match=r"1\.0\.0 taken out of service.*deploy --force") as told:
+        resolve_client(settings, home)
+    assert "Approve" not in told.value.message
+
+
 def test_a_set_url_wins_over_the_local_endpoint(home: Path, settings: EndpointSettings) -> None:
     update = {"url": "https://models.example/v1", "model": "big", "api_key": SecretStr("k")}
     client = resolve_client(settings.model_copy(update=update), home)
