@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import psutil
 
 from llm_twin_dagster import reachability
 from twin.collection import sources
+from twin.collection.web import proxies
 from twin.deployment import Deployment
 from twin.errors import SettingsError, TwinError
 from twin.home import Home
@@ -24,6 +27,7 @@ from twin.settings import (
     HomeSettings,
     ModelSettings,
     MongoSettings,
+    SourceSettings,
     former_names,
     read,
 )
@@ -32,6 +36,7 @@ __all__ = ["Finding", "examine"]
 
 NEEDED_DISK_GB = 5
 NEEDED_MEMORY_GB = 6
+PROXY_SECONDS = 3.0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +50,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def examine() -> list[Finding]:
     """Everything, in the order in which problems should be solved. Changes nothing and starts nothing."""
     findings: list[Finding] = []
-    for look in (_python, _memory, _disk, _settings, _mongod, _destinations, _models, _embedding, _sources, _stack):
+    machine, settings = (_python, _memory, _disk), (_settings, _mongod, _destinations)
+    for look in (*machine, *settings, _models, _embedding, _way_out, _sources, _stack):
         try:
             findings.extend(look())
         except TwinError as error:
@@ -131,6 +137,26 @@ def _embedding() -> Iterator[Finding]:
     choice = Deployment().embedder.describe_runtime()
     detail = choice.what + ("; `make install` brings it back" if choice.is_fallback else "")
     yield Finding(what="embedding runtime", state="warning" if choice.is_fallback else "ok", detail=detail)
+
+
+def _way_out() -> Iterator[Finding]:
+    """Which way pages and repositories are asked for; a proxy is tried."""
+    setting = read(SourceSettings).proxy
+    proxy = proxies.proxy_for("https://example.com/", setting)
+    if proxy is None:
+        yield Finding(what="way out", state="ok", detail="pages and repositories are asked for directly, by no proxy")
+        return
+    named = "from the environment" if setting == proxies.ENVIRONMENT else "COLLECTION_PROXY"
+    detail = f"pages and repositories go through the proxy {proxy.url} ({named})"
+    parts = urlsplit(proxy.url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), PROXY_SECONDS).close()
+    except OSError as error:
+        advice = "set COLLECTION_PROXY to another one, or to none"
+        yield Finding(what="way out", state="problem", detail=f"{detail}, which does not answer ({error}): {advice}")
+        return
+    unchecked = "names that only it can resolve are not checked for private addresses"
+    yield Finding(what="way out", state="ok", detail=f"{detail}; {unchecked}")
 
 
 def _sources() -> Iterator[Finding]:

@@ -2,5 +2,9 @@
 
 The rooms, in the order data flows: `records`, `settings`, `errors`, `deployment`, `artifacts`, `collection`,
 `warehouse`, `cleaning`, `features`, `datasets`, `training`, `evaluation`, `registry`, `serving`, `rag`,
-`monitoring`, and `standins` (what the console stores for Opik and Comet).
+`monitoring`. Importing it sets the environment for the libraries that come after it: see `environment`.
 """
+
+from twin import environment
+
+environment.prepare()

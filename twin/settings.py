@@ -245,6 +245,10 @@ class SourceSettings(_Settings):
     """The longest wait for one web page, its redirects and repeated attempts included and the pauses not."""
     allow_private_addresses: bool = Field(False, validation_alias="COLLECTION_ALLOW_PRIVATE_ADDRESSES")
     """Whether URLs may lead to private, loopback or link-local addresses."""
+    proxy: str = Field("environment", validation_alias="COLLECTION_PROXY")
+    """Which way leads out to pages and repositories: `environment` (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY), `none`, or an
+    HTTP proxy's URL. NO_PROXY counts always. A proxy resolves names itself: those that only it knows are not checked
+    for private addresses."""
     user_agent: str = Field(
         "llm-twin/0.1 (+https://example.com/llm-twin)",
         validation_alias="COLLECTION_USER_AGENT",

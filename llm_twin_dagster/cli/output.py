@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from llm_twin_dagster.cli import tables
-from twin import users
+from twin import environment, users
 from twin.errors import TwinError
 from twin.settings import HomeSettings, read
 from twin.training.compute import SPIN_COUNT
@@ -68,15 +68,13 @@ def prepare(
     if home is not None:
         os.environ["TWIN_HOME"] = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111 - these never raise
     with contextlib.suppress(TwinError):  # the verb tells it
-        users.stand_in(read(HomeSettings).root)
+        root = read(HomeSettings).root
+        users.stand_in(root)
+        environment.keep_files_in(root)
     for name, value in {
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "GOMP_SPINCOUNT": SPIN_COUNT,  # threads that spin while they wait starve the others of a small machine
-        "OPIK_SENTRY_ENABLE": "false",
-        "OPIK_ANALYTICS_ENABLE": "false",
-        "COMET_ERROR_TRACKING_ENABLE": "false",
-        "COMET_DISABLE_ANNOUNCEMENT": "1",
         "COMET_LOGGING_CONSOLE": "error",
     }.items():
         os.environ.setdefault(name, value)

@@ -10,6 +10,8 @@ import typer
 
 from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, print_table, quiet_line
 from llm_twin_dagster.stack import borrow
+from twin import http_clients
+from twin.decoding import NOT_JSON
 from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
 from twin.retrieval.result import Interpretation, Restriction
@@ -89,7 +91,7 @@ def traces(
     """The latest traces, from the console."""
     home = Home.from_settings()
     with borrow(home, ["mongod", "console"], quiet_line if not as_json else lambda *_: None) as urls:
-        response = httpx.get(f"{urls['console']}/api/traces", params={"limit": limit}, timeout=30)
+        response = http_clients.request("GET", f"{urls['console']}/api/traces", params={"limit": limit}, timeout=30)
         if response.is_error:
             raise ServiceUnavailable(f"The console answered {response.status_code}. See TWIN_HOME/logs/console.log.")
         rows = response.json()["traces"]
@@ -110,12 +112,16 @@ def post(url: str, body: dict) -> dict:
         TwinError: With the twin's own message where it answered with an error.
     """
     try:
-        response = httpx.post(url, json={k: v for k, v in body.items() if v is not None}, timeout=TIMEOUT_SECONDS)
+        given = {k: v for k, v in body.items() if v is not None}
+        response = http_clients.request("POST", url, json=given, timeout=TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         raise ServiceUnavailable(
             f"The twin at {url} does not answer ({error}). See TWIN_HOME/logs/twin.log."
         ) from error
-    content = msgspec.json.decode(response.content)
+    try:
+        content = msgspec.json.decode(response.content)
+    except NOT_JSON as error:
+        raise ServiceUnavailable(f"{url} answered {response.status_code}, and not as the twin does.") from error
     if response.is_error:
         raise TwinError(content.get("error", {}).get("message") or f"The twin answered {response.status_code}.")
     return content

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from twin import http_clients
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -35,8 +37,6 @@ CAPACITY = 1_000
 """Finished traces that may wait; a trace of one answer takes tens of kilobytes."""
 
 SDK_ENVIRONMENT = {
-    "OPIK_SENTRY_ENABLE": "false",
-    "OPIK_ANALYTICS_ENABLE": "false",
     "OPIK_DEFAULT_FLUSH_TIMEOUT": "5",
     "OPIK_IS_ATTACHMENT_EXTRACTION_ACTIVE": "false",
     "OPIK_CONSOLE_LOGGING_LEVEL": "WARNING",
@@ -164,6 +164,7 @@ class Delivery:
         if self._client is None or self._client[0] != url:
             from opik import Opik
 
+            http_clients.spare_proxy(url)
             if self._client is not None:
                 self._client[1].end(flush=False)
             key = self._settings.api_key
@@ -200,7 +201,8 @@ def silence(url: str) -> str:
     if not url:
         return "No Opik server is known: start the stack or set OPIK_URL_OVERRIDE"
     try:
-        httpx.get(f"{url.rstrip('/')}/is-alive/ping", timeout=PING_TIMEOUT_SECONDS).raise_for_status()
+        ping = f"{url.rstrip('/')}/is-alive/ping"
+        http_clients.request("GET", ping, timeout=PING_TIMEOUT_SECONDS).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"Opik at {url} does not answer ({error})"
     return ""

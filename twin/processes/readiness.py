@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from twin import http_clients
 from twin.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -46,6 +47,6 @@ def wait_until(
 def answers(url: str, timeout: float = 1.0) -> bool:
     """Whether a GET of `url` gives a 2xx status."""
     try:
-        return httpx.get(url, timeout=timeout, trust_env=False).is_success  # a proxy cannot reach loopback
+        return http_clients.request("GET", url, timeout=timeout).is_success
     except httpx.HTTPError:
         return False

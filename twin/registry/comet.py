@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from twin import http_clients
 from twin.errors import InputError, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.records import ModelVersion, content_hash
 from twin.registry.contract import DEVELOPMENT, PRODUCTION, version_key
@@ -55,8 +56,6 @@ READ_SECONDS = 10.0
 REGISTER_SECONDS = 60.0
 READERS = 8
 SDK_ENVIRONMENT = {
-    "COMET_ERROR_TRACKING_ENABLE": "false",
-    "COMET_DISABLE_ANNOUNCEMENT": "1",
     "COMET_DISABLE_AUTO_LOGGING": "1",
     "COMET_LOGGING_CONSOLE": "WARNING",
 }
@@ -80,7 +79,8 @@ class CometRegistry:
         self._workspace = workspace
         self.project = project
         self._api_key = api_key
-        self._http = httpx.Client(
+        self._http = http_clients.client(
+            self.url,
             base_url=root_of(self.url) + "/api/rest/v2/",
             headers={"Authorization": api_key},
             timeout=httpx.Timeout(READ_SECONDS, connect=REACH_SECONDS),
@@ -264,6 +264,7 @@ def experiment(
     online = reachable(url)
     if not online and offline_folder is None:
         raise RegistryUnavailable(unreachable(url))
+    http_clients.spare_proxy(url)
     os.environ.update({**SDK_ENVIRONMENT, **os.environ, "COMET_URL_OVERRIDE": url})
     import comet_ml  # 2 to 4 s, and it reads the variables above when it is imported
 
@@ -304,7 +305,7 @@ def reachable(url: str) -> bool:
     """Whether a Comet server answers there, learned within 3 s."""
     try:
         version_url = root_of(url) + "/clientlib/isAlive/ver"
-        answer = httpx.get(version_url, timeout=REACH_SECONDS, headers={"Authorization": "-"})
+        answer = http_clients.request("GET", version_url, timeout=REACH_SECONDS, headers={"Authorization": "-"})
     except httpx.HTTPError:
         return False
     return answer.is_success

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from twin import http_clients
 from twin.errors import AlreadyDecided, InputError, NotAuthorized, RegistryUnavailable, TwinError, UnknownName
 
 __all__ = ["Review", "ReviewClient"]
@@ -70,7 +71,7 @@ class ReviewClient:
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         try:
-            response = httpx.request(
+            response = http_clients.request(
                 method,
                 f"{self.console_url}/api/review/{path}",
                 headers={"Authorization": f"Bearer {self._token}"},

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
 
+from twin import http_clients
 from twin.decoding import NOT_JSON
 from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
 from twin.serving.sse import EventParser
@@ -70,8 +70,6 @@ class ChatClient:
         self._is_unnamed = self._is_api and model is None
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeouts = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
-        # A proxy from the environment must not be asked for this machine's own servers.
-        self._trust_env = not _is_loopback(self.base_url)
         self._sync: httpx.Client | None = None
         self._pool: _Pool | None = None
 
@@ -169,7 +167,7 @@ class ChatClient:
     def _sync_client(self) -> httpx.Client:
         """The synchronous half's pool. Threads that race to make it make one too many, which is then collected."""
         if self._sync is None:
-            self._sync = httpx.Client(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+            self._sync = http_clients.client(self.base_url, headers=self._headers, timeout=self._timeouts)
         return self._sync
 
     @contextlib.asynccontextmanager
@@ -183,7 +181,7 @@ class ChatClient:
         loop = asyncio.get_running_loop()
         pool = self._pool
         if pool is None or pool.loop is not loop:
-            made = httpx.AsyncClient(headers=self._headers, timeout=self._timeouts, trust_env=self._trust_env)
+            made = http_clients.async_client(self.base_url, headers=self._headers, timeout=self._timeouts)
             pool = self._pool = _Pool(loop, made)
         pool.answers += 1
         try:
@@ -335,13 +333,3 @@ class ChatClient:
         return GenerationInterrupted(
             f"The model at {self.base_url} stopped in the middle of the answer. Ask again.", detail=detail
         )
-
-
-def _is_loopback(url: str) -> bool:
-    host = httpx.URL(url).host
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import httpx
 import msgspec
 
+from twin import http_clients
 from twin.errors import PlatformError
 from twin.processes import Backoff, Child, answers
 from twin.serving.process import START_SECONDS, STOP_SECONDS, start_model
@@ -255,7 +256,7 @@ class Host:
 
 def _has_answers_to_finish(replica: Replica) -> bool:
     try:
-        ping = httpx.get(f"{replica.url}/ping", timeout=1.0, trust_env=False).json()
+        ping = http_clients.request("GET", f"{replica.url}/ping", timeout=1.0).json()
     except (httpx.HTTPError, ValueError):
         return False
     return ping["active"] + ping["waiting"] > 0

@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from twin.collection.web import addresses
+from twin.collection.web import addresses, proxies
 from twin.errors import PlatformError, SourceFailed
+from twin.settings import SourceSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from twin.settings import SourceSettings
 
 __all__ = ["Blobs", "Entry", "fetch", "is_repository", "local_head", "marked", "newest", "remote_head", "tracked_files"]
 
@@ -228,7 +228,9 @@ def _git(
 def _environment() -> dict[str, str]:
     """This process's environment, without what aims git elsewhere, and with every way of asking a person closed."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    return inherited | {
+    if certificates := os.environ.get("GIT_SSL_CAINFO"):
+        inherited["GIT_SSL_CAINFO"] = certificates
+    return proxies.environment(read(SourceSettings).proxy, inherited) | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=15",

@@ -65,7 +65,10 @@ async def lookup(host: str, port: int) -> list[str]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise SourceFailed(f"the host {host} is not found: {error}. Check the spelling and the network") from None
+        raise SourceFailed(
+            f"the host {host} is not found: {error}. Check the spelling and the network; where only a proxy leads out, "
+            "see COLLECTION_PROXY"
+        ) from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

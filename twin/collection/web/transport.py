@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
 from twin.collection.collector import too_large
-from twin.collection.web import addresses
+from twin.collection.web import addresses, proxies
 from twin.errors import SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from twin.collection.web.addresses import Resolver
     from twin.settings import SourceSettings
 
+    Connection: TypeAlias = httpcore.AsyncConnectionInterface
+
 __all__ = ["ENCODINGS", "ConnectionLost", "Reply", "Transport"]
 
 ENCODINGS = ("gzip", "deflate")
@@ -28,6 +31,8 @@ ENCODINGS = ("gzip", "deflate")
 KEEP_ALIVE_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 """For one of several addresses of a host, so that a dead one does not use up the time for the others."""
+RESOLVE_SECONDS = 2.0
+"""For a name that a proxy will resolve anyway: where only a proxy leads out, no name server may answer."""
 MAX_ADDRESSES = 6
 BLOCK_BYTES = 65_536
 DRAINED_BYTES = 65_536
@@ -97,14 +102,16 @@ class Transport:
 
     A name is resolved whenever a connection is made, its addresses are checked, and the connection goes to one that was
     checked, so a name that changes its address in between gains nothing. Certificates are checked against the name.
-    Proxies from the environment are not used, as behind one no address can be checked.
+    Where a proxy leads out (COLLECTION_PROXY) it is the proxy that resolves and connects: an address in a URL is
+    checked as ever, and a name by what it leads to from here, but a name that only the proxy knows cannot be.
     """
 
     def __init__(self, settings: SourceSettings, resolver: Resolver) -> None:
         self._certificates: ssl.SSLContext | None = None
         self._network = _CheckedNetwork(resolver, allow_private=settings.allow_private_addresses)
+        self._proxy = settings.proxy
         self._max_idle = settings.max_connections
-        self._idle: dict[str, httpcore.AsyncHTTPConnection] = {}
+        self._idle: dict[str, Connection] = {}
 
     @contextlib.asynccontextmanager
     async def open(self, url: str, headers: dict[str, str], received: Callable[[int], None]) -> AsyncGenerator[Reply]:
@@ -119,7 +126,8 @@ class Transport:
         lines = [(b"Host", urlsplit(url).netloc.encode("ascii"))]
         lines += [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
         try:
-            connection = await self._connection(target.origin)
+            proxy = proxies.proxy_for(url, self._proxy)
+            connection = await self._connection(target.origin, proxy)
             try:
                 response = await connection.handle_async_request(httpcore.Request("GET", target, headers=lines))
                 try:
@@ -130,10 +138,16 @@ class Transport:
                 await self._put_back(target.origin, connection)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             host = target.host.decode("ascii")
-            problem = f"the connection to {host} failed: {str(error) or type(error).__name__}"
+            way = f" through the proxy {proxy.url}" if proxy else ""
+            problem = f"the connection to {host}{way} failed: {str(error) or type(error).__name__}"
             if error.args and isinstance(error.args[0], ssl.SSLError):
                 raise SourceFailed(problem) from None
             raise ConnectionLost(problem) from None
+
+        except httpcore.ProxyError as error:
+            raise SourceFailed(
+                f"the proxy {proxy.url if proxy else ''} does not lead to {target.host.decode('ascii')}: {error}"
+            ) from None
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -141,7 +155,7 @@ class Transport:
             _, connection = self._idle.popitem()
             await connection.aclose()
 
-    async def _connection(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
+    async def _connection(self, origin: httpcore.Origin, proxy: proxies.Proxy | None) -> Connection:
         kept = self._idle.pop(str(origin), None)
         if kept and not kept.has_expired():
             return kept
@@ -149,6 +163,12 @@ class Transport:
             await kept.aclose()
         if origin.scheme == b"https" and self._certificates is None:
             self._certificates = httpx.create_ssl_context()
+        if proxy:
+            await self._network.check_as_far_as_known(origin)
+            pool = httpcore.AsyncHTTPProxy(
+                proxy.url, proxy_auth=proxy.auth, ssl_context=self._certificates, keepalive_expiry=KEEP_ALIVE_SECONDS
+            )
+            return pool.create_connection(origin)
         return httpcore.AsyncHTTPConnection(
             origin,
             ssl_context=self._certificates,
@@ -156,7 +176,7 @@ class Transport:
             network_backend=self._network,
         )
 
-    async def _put_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTPConnection) -> None:
+    async def _put_back(self, origin: httpcore.Origin, connection: Connection) -> None:
         place = str(origin)
         if connection.is_closed() or not connection.is_idle() or place in self._idle or not _is_clean(connection):
             await connection.aclose()
@@ -174,6 +194,19 @@ class _CheckedNetwork(httpcore.AsyncNetworkBackend):
         self._network: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()  # ty: ignore[invalid-assignment]
         self._resolver = resolver
         self._allow_private = allow_private
+
+    async def check_as_far_as_known(self, origin: httpcore.Origin) -> None:
+        """Checks what the origin's name leads to from here, before a proxy is asked to connect to it.
+
+        Raises:
+            SourceRefused: Not to the public internet. A name that is not known here is the proxy's to judge.
+        """
+        host = origin.host.decode("ascii")
+        try:
+            found = await asyncio.wait_for(self._resolver(host, origin.port), RESOLVE_SECONDS)
+        except (SourceFailed, TimeoutError):
+            return
+        addresses.check(host, found, allow_private=self._allow_private)
 
     async def connect_tcp(
         self,
@@ -229,7 +262,7 @@ class _Inflater:
             raise SourceFailed(f"its body is not compressed as it says: {error}") from None
 
 
-def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
+def _is_clean(connection: Connection) -> bool:
     """Whether the server sent no more than its answer: the rest would be taken for the answer about the next page.
 
     httpcore does not tell, so its parser is asked; a version that keeps it elsewhere only costs new connections.
