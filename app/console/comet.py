@@ -47,6 +47,9 @@ ExperimentKey: TypeAlias = Annotated[str, QueryParameter(name="experimentKey")]
 AssetId: TypeAlias = Annotated[str, QueryParameter(name="assetId")]
 
 
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class Body(msgspec.Struct, rename="camel"):
     """A request body; unknown fields are ignored, as the SDK sends more of them with every release."""
 
@@ -91,8 +94,8 @@ class Parameters(Body):
 class Metric(Body):
     metric_name: str
     metric_value: Any = None
-    step: int | None = None
-    timestamp: int | None = None
+    step: Long | None = None
+    timestamp: Long | None = None
 
 
 class Metrics(Body):

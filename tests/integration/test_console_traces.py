@@ -323,3 +323,36 @@ def test_the_program_serves_keeps_and_stops_cleanly(mongo_uri: str, mongo_databa
             os.kill(child.pid, signal.SIGTERM)
             assert child.wait(5) == ENDED_BY_SIGTERM
             assert "Traceback" not in child.last_lines()
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_beyond_the_calendar_is_shown(console: TestClient, moment: str) -> None:
+    console.post(f"{API}/traces", json=trace(start_time=moment, end_time=moment)).raise_for_status()
+    console.post(f"{API}/traces", json=trace("another")).raise_for_status()
+    for path in ("/traces", "/traces/trace-1", "/api/traces", "/api/traces/trace-1"):
+        assert console.get(path).status_code == 200
+
+
+def test_a_nul_in_the_filter_finds_what_holds_one(console: TestClient) -> None:
+    console.post(f"{API}/traces", json=trace(name="a\0b")).raise_for_status()
+    assert "trace-1" in console.get("/traces", params={"text": "a\0b"}).text
+    assert "trace-1" not in console.get("/traces", params={"text": "\0\0"}).text
+
+
+def test_odd_values_of_an_experiment_are_kept_and_shown(console: TestClient) -> None:
+    console.headers["authorization"] = "any"
+    console.post("/comet/logger/add/run", json={"experimentKey": "e"}).raise_for_status()
+    odd = [10**30, {"$set": 1, "a\0": [10**30]}, ["x"], 1e308, None, "\0"]
+    values = [{"parameterName": f"$p.{number}", "parameterValue": value} for number, value in enumerate(odd)]
+    parameters = {"experimentKey": "e", "values": values}
+    console.post("/comet/batch/logger/experiment/parameter", json=parameters).raise_for_status()
+    for value in odd:
+        metrics = {"experimentKey": "e", "values": [{"metricName": "$m\0", "metricValue": value, "step": 1}]}
+        console.post("/comet/batch/logger/experiment/metric", json=metrics).raise_for_status()
+    detail = {"experimentKey": "e", "$where": {"a\0": 10**30}}
+    console.post("/api/rest/v2/write/experiment/graph", json=detail).raise_for_status()
+    page = console.get("/experiments/e")
+    assert page.status_code == 200
+    assert str(10**30) in page.text
+    late = {"experimentKey": "e", "values": [{"metricName": "m", "metricValue": 1, "step": 10**30}]}
+    assert console.post("/comet/batch/logger/experiment/metric", json=late).status_code == 400

@@ -6,6 +6,7 @@ The model registry, with its reviews, is `app.console.store.comet_models`.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,9 @@ class ExperimentStore:
         else:
             await self.get(key)
         await self._others.replace_one(
-            {"_id": {"experiment": key, "name": name}}, {"experiment": key, "name": name, "value": value}, upsert=True
+            {"_id": {"experiment": key, "name": name}},
+            {"experiment": key, "name": name, "value": storable(value)},
+            upsert=True,
         )
 
     async def log_parameters(self, key: str, parameters: Mapping[str, object]) -> None:
@@ -110,7 +113,7 @@ class ExperimentStore:
         writes = [
             ReplaceOne(
                 {"_id": {"experiment": key, "name": name}},
-                {"experiment": key, "name": name, "value": value},
+                {"experiment": key, "name": name, "value": storable(value)},
                 upsert=True,
             )
             for name, value in parameters.items()
@@ -121,7 +124,7 @@ class ExperimentStore:
     async def log_detail(self, key: str, kind: str, payload: Mapping[str, Any]) -> None:
         """Keeps the last payload of a kind that this stand-in has no page for (code, git, system details)."""
         await self.get(key)
-        row = {"experiment": key, "kind": kind, "payload": dict(payload), "at": self._clock()}
+        row = {"experiment": key, "kind": kind, "payload": storable(dict(payload)), "at": self._clock()}
         await self._details.replace_one({"_id": {"experiment": key, "kind": kind}}, row, upsert=True)
 
     async def log_metrics(self, key: str, points: Iterable[Mapping[str, Any]]) -> None:
@@ -140,7 +143,7 @@ class ExperimentStore:
                 {
                     "experiment": key,
                     "name": point["metricName"],
-                    "value": point["metricValue"],
+                    "value": storable(point["metricValue"]),
                     "step": point.get("step"),
                     "timestamp": point.get("timestamp"),
                 },
@@ -224,12 +227,21 @@ async def values_of(collection: AsyncCollection[dict[str, Any]], key: str) -> di
     return {row["name"]: row["value"] async for row in rows}
 
 
+def storable(value: object) -> object:
+    """A value as MongoDB keeps it: lists, objects and numbers of more than 8 bytes as JSON, whose keys are free."""
+    if value is None or isinstance(value, str | bool | float):
+        return value
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
 def as_number(value: object) -> float | None:
     """The value as a finite float, or None when it is not one (the SDK may send metrics as text, NaN too)."""
     if not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

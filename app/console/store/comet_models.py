@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from app.console.store.comet import storable
 from twin.errors import AlreadyDecided, InputError, ReviewRequired, UnknownName
 from twin.records import utcnow
 from twin.registry.contract import ARCHIVED, DEVELOPMENT, PRODUCTION, version_key
@@ -143,8 +144,16 @@ class ModelStore:
         return await self._versions.find(wanted).sort("request.decided_at", DESCENDING).limit(limit).to_list()
 
     async def set_metadata(self, item_id: str, values: Mapping[str, object]) -> None:
-        """Adds to what is noted of a version; the names must not hold dots."""
-        await self._change(item_id, {"$set": {f"metadata.{name}": value for name, value in values.items()}})
+        """Adds to what is noted of a version.
+
+        Raises:
+            InputError: A name is empty, begins with `$`, or holds a dot or a NUL.
+        """
+        for name in values:
+            if not name or name.startswith("$") or set(name) & {".", "\0"}:
+                raise InputError(f"{name!r} cannot name metadata: no dots and NULs, and no `$` in front.")
+        noted = {f"metadata.{name}": storable(value) for name, value in values.items()}
+        await self._change(item_id, {"$set": noted} if noted else {})
 
     async def add_tag(self, item_id: str, tag: str) -> None:
         """Adds a tag that is not there yet."""

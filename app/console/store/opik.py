@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CHARACTERS", "TraceStore", "microseconds"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 JSON_FIELDS = ("input", "output", "metadata", "usage", "error_info")
 TIME_FIELDS = ("start_time", "end_time", "last_updated_at")
 MAX_CHARACTERS = 4_000_000
@@ -212,7 +214,7 @@ def _read(row: dict[str, Any], kind: type[Any], scores: list[Score]) -> Any:
             values[name] = _parsed(values[name])
     for name in TIME_FIELDS:
         if name in values:
-            values[name] = EPOCH + timedelta(microseconds=values[name])
+            values[name] = moment_of(values[name])
     return msgspec.convert({**values, "id": row["_id"], "feedback_scores": scores}, kind)
 
 
@@ -222,6 +224,11 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except RecursionError:
         return text
+
+
+def moment_of(microseconds: int) -> datetime:
+    """A stored time; one beyond what a calendar in UTC holds, as an offset can make it, is its first or last moment."""
+    return EPOCH + timedelta(microseconds=min(max(microseconds, FIRST), LAST))
 
 
 def microseconds(moment: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -30,6 +30,10 @@ DEFAULT_PROJECT = "Default Project"
 
 ABSENT = msgspec.Raw(b"null")
 """A JSON value that was not sent."""
+
+
+Tokens = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""A count as JSON holds it exactly, and sums of it in 64 bits."""
 
 
 class ErrorInfo(msgspec.Struct, kw_only=True):
@@ -72,7 +76,7 @@ class _SpanFields(_Fields, kw_only=True):
     type: str | None = None
     model: str | None = None
     provider: str | None = None
-    usage: dict[str, int] | None = None
+    usage: dict[str, Tokens] | None = None
 
 
 class SpanUpdate(_SpanFields, kw_only=True):
