@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator, Sequence
+from pathlib import Path
 
 from llm_twin_dagster import services
 from twin import disk
@@ -28,8 +30,11 @@ STOP_SECONDS = 60.0
 class Stack:
     """Services under supervision, for the length of a `with` block."""
 
-    def __init__(self, home: Home, names: Sequence[str], on_line: services.LogLine) -> None:
+    def __init__(
+        self, home: Home, names: Sequence[str], on_line: services.LogLine, *, command: str | None = None
+    ) -> None:
         self.home = home
+        self._command = command
         self.running: dict[str, services.Running] = {}
         self._names = names
         self._on_line = on_line
@@ -42,6 +47,7 @@ class Stack:
 
     def __enter__(self) -> Stack:
         self._lock.enter_context(only_supervisor(self.home))
+        self.home.clear_run_state()  # a killed supervisor's; nobody may take its process id for ours
         try:
             for name in self._names:
                 began = time.monotonic()
@@ -97,7 +103,7 @@ class Stack:
 
     def _publish(self) -> None:
         states = {name: ServiceState(url=r.url, pid=r.child.pid) for name, r in self.running.items()}
-        self.home.write_run_state(RunState(pid=os.getpid(), services=states))
+        self.home.write_run_state(RunState(pid=os.getpid(), command=self._command, services=states))
 
 
 @contextlib.contextmanager
@@ -116,11 +122,11 @@ def borrow(home: Home, names: Sequence[str], on_line: services.LogLine) -> Gener
             urls = {name: service.url for name, service in state.services.items()}
             if missing := [name for name in names if name not in urls]:
                 raise PlatformError(
-                    f"Another llm-twin command (process {state.pid}) uses {home.root} without {', '.join(missing)}. "
-                    "Wait for it to end, or run `make up` and try again."
+                    f"{_who(state)} runs over {home.root} without {', '.join(missing)}, which this needs. "
+                    + (_UNTIL_IT_ENDS if state.command else "Stop it with `make down`, and run `make up`.")
                 )
         else:
-            urls = stack.enter_context(Stack(home, names, on_line)).urls
+            urls = stack.enter_context(Stack(home, names, on_line, command=_this_command())).urls
         stack.enter_context(_variables(services.environment(home, urls)))
         yield urls
 
@@ -129,11 +135,13 @@ def stop_running(home: Home) -> bool:
     """Asks the running supervisor to stop and waits until it has. False when nothing ran.
 
     Raises:
-        PlatformError: It did not stop in time.
+        PlatformError: It did not stop in time, or is a command that ends by itself.
     """
     state = _running(home)
     if state is None:
         return False
+    if state.command:
+        raise PlatformError(f"No stack is up. {_who(state)} runs over {home.root}. {_UNTIL_IT_ENDS}")
     os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while home.run_state() is not None:
@@ -161,6 +169,9 @@ def only_supervisor(home: Home) -> Generator[None]:
     home.keep_out_others()
 
     def refusal(holder: str) -> PlatformError:
+        state = home.run_state()
+        if state and state.command:
+            return PlatformError(f"{_who(state)} runs over {home.root}. {_UNTIL_IT_ENDS}")
         return PlatformError(
             f"The services of {home.root} already run under {holder}. Stop them with `make down`, "
             "or set TWIN_HOME to another folder."
@@ -168,6 +179,17 @@ def only_supervisor(home: Home) -> Generator[None]:
 
     with disk.try_lock(home.lock, refusal):
         yield
+
+
+_UNTIL_IT_ENDS = "Wait until it has ended, or end it with Ctrl-C at its own terminal, and try again."
+
+
+def _who(state: RunState) -> str:
+    return f"`{state.command or 'llm-twin up'}` (process {state.pid})"
+
+
+def _this_command() -> str:
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
 
 
 @contextlib.contextmanager

@@ -49,6 +49,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
     pid: int
     """The supervisor's process id."""
+    command: str | None = None
+    """The command that runs the services for as long as it lasts; None for `llm-twin up`, which runs until stopped."""
     services: dict[str, ServiceState] = {}
 
 
