@@ -49,3 +49,17 @@ def test_a_password_in_the_file_is_an_error_that_does_not_repeat_it(tmp_path: Pa
     with pytest.raises(SettingsError, match=r"twin\.yaml: The URL of example.com carries") as raised:
         sources.configured(file)
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_source_may_choose_its_files(tmp_path: Path) -> None:
+    (tmp_path / "blog").mkdir()
+    file = tmp_path / "twin.yaml"
+    entry = "authors:\n  - name: Ada\n    sources:\n      - location: {}\n        exclude: [{}]\n"
+    file.write_text(entry.format("blog/", "'*.tmp.md', old/") + "        include_drafts: true\n")
+    blog = Source(kind="folder", location=str(tmp_path / "blog"), author="Ada")
+    chosen = sources.Choice(exclude=("*.tmp.md", "old/"), include_drafts=True)
+    assert sources.configured(file) == [sources.chosen(blog, chosen)]
+    for location, pattern in (("blog/", "'!'"), ("feed:example.com/news", "a.md")):
+        file.write_text(entry.format(location, pattern))
+        with pytest.raises(SettingsError, match=r"twin\.yaml: .*pattern"):
+            sources.configured(file)

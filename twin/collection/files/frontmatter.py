@@ -22,6 +22,7 @@ TOML_OPENING = re.compile(r"\+\+\+[ \t]*\r?\n")
 TOML_CLOSING = re.compile(r"^\+\+\+[ \t]*\r?$", re.MULTILINE)
 DATES = ("date", "published", "published_at", "created", "date created")
 """The names of the day of publication, the surest first; Obsidian's templates write the last two."""
+NOTE_LINK = re.compile(r"\[\[(?:[^\[\]|]*[|/])?(?P<name>[^\[\]|/]+)\]\]")
 LOOKS_LIKE_YAML = re.compile(r"\s*(?:#.*\n\s*)*[A-Za-z_][\w -]{0,60}:(?:\s|$)")
 LOOKS_LIKE_TOML = re.compile(r"\s*(?:#.*\n\s*)*(?:[A-Za-z_][\w.-]{0,60}[ \t]*=|\[)")
 JSON_SIGNS = frozenset({"title", "date", "draft"})
@@ -130,12 +131,15 @@ def _read(fields: dict[str, plain_yaml.Plain]) -> FrontMatter:
 
 
 def _author(value: plain_yaml.Plain) -> str | None:
-    """One name: a text, `{name: ...}`, or the first of a list of either."""
+    """One name: a text, `{name: ...}`, or the first of a list of either. Of a link to a note, as Obsidian's clipper
+    writes, what it shows."""
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict):
         value = value.get("name")
-    return _text(value)
+    name = _text(value)
+    link = NOTE_LINK.fullmatch(name) if name else None
+    return link["name"].strip() if link else name
 
 
 def _text(value: plain_yaml.Plain) -> str | None:

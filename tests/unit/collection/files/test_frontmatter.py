@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -110,3 +111,22 @@ def test_what_is_not_read_says_where_and_costs_little(block: str, reason: str) -
         tracemalloc.stop()
     assert reason in str(caught.value)
     assert peak < 10_000_000
+
+
+@pytest.mark.parametrize("link", ["[[Ines Farro]]", "[[People/Ines Farro]]", "[[People/ines|Ines Farro]]"])
+def test_an_author_who_is_a_link_to_a_note_is_what_it_shows(link: str) -> None:
+    assert frontmatter.split(f'---\nauthor:\n  - "{link}"\n---\nText')[0].author == "Ines Farro"
+
+
+def test_toml_and_json_are_read_as_text_too() -> None:
+    toml, text = frontmatter.split(
+        '+++\ntitle = "T"\ndate = 2020-01-02T10:00:00Z\ndraft = true\nauthors = ["Ada"]\n+++\n\nText'
+    )
+    assert (toml.title, toml.author, toml.fields["draft"], text) == ("T", "Ada", "true", "Text")
+    assert parse_date(toml.date) == datetime(2020, 1, 2, 10, tzinfo=UTC)
+    json, text = frontmatter.split('{"title": "T", "draft": true, "weight": 1}\nText')
+    assert (json.title, json.fields["draft"], text) == ("T", "true", "Text")
+    for plain in ("+++\n\nA rule.\n\n+++\n", '{"a": 1} is JSON', "{braces} begin a text"):
+        assert frontmatter.split(plain)[1] == plain
+    with pytest.raises(SourceFailed, match="not valid TOML"):
+        frontmatter.split("+++\ntitle = \n+++\nText")
