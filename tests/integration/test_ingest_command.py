@@ -74,7 +74,7 @@ def test_what_cannot_be_read_ends_with_its_reason_and_is_not_remembered(
 
     code, said, error = ingest(str(tmp_path / "nowhere"))
     assert code == 1
-    assert "Nothing to read at" in error
+    assert "does not exist: check the path" in error
 
     code, said, _ = ingest(str(notes), str(empty), "--author", "Ada")
     assert (code, counts(said)) == (0, [1, 0, 0, 0, 0, 1])

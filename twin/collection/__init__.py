@@ -5,6 +5,8 @@ A new kind of source is one file in `twin.collection.collectors` with a `Collect
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twin.collection.collector import Collector, Item
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Collector", "Item", "Memory", "Session", "collect", "collector_of", "detect", "look"]
 
+PATH = re.compile(r"[/~]|\.{1,2}/")
+"""How what can only be a path begins."""
 MAX_SHOWN = 500
 """Characters of a location that a message repeats."""
 
@@ -30,7 +34,7 @@ def detect(location: str, author: str | None = None) -> Source:
     `author` is whose documents they are, where a document does not say so itself.
 
     Raises:
-        InputError: No collector takes this location; the message lists what is accepted.
+        InputError: It does not exist, or no collector takes it; then the message lists what is accepted.
     """
     location = location.strip()
     author = (author or "").strip() or None
@@ -43,8 +47,17 @@ def detect(location: str, author: str | None = None) -> Source:
             continue
         if canonical:
             return Source(kind=collector.kind, location=canonical, author=author)
+    if PATH.match(location) and _is_missing(location):
+        raise InputError(f"{location[:MAX_SHOWN]!r} does not exist: check the path.")
     accepted = "; ".join(collector.accepts for collector in all_collectors())
     raise InputError(f"Nothing to read at {location[:MAX_SHOWN]!r}. Accepted: {accepted}.")
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        return not Path(path).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # what the system takes for no name at all, or for nobody's home
+        return False
 
 
 def collect(source: Source, session: Session) -> Iterator[Item]:

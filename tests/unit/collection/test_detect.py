@@ -80,9 +80,7 @@ def test_spellings_of_one_article_are_one_source() -> None:
     assert collection.detect(spelled).id == collection.detect("https://example.org/post?id=7").id
 
 
-@pytest.mark.parametrize(
-    "location", ["", "   ", "/no/such/place", "ftp://example.org/x", "s3://bucket/x", "https://", "\0"]
-)
+@pytest.mark.parametrize("location", ["", "   ", "ftp://example.org/x", "s3://bucket/x", "https://", "\0"])
 def test_anything_else_is_an_error_that_lists_what_is_accepted(location: str) -> None:
     with pytest.raises(InputError, match=r"Accepted: .*\.jsonl.*git repository.*\.md.*article"):
         collection.detect(location)
@@ -133,3 +131,9 @@ def test_a_place_that_may_not_be_entered_is_told_from_one_that_is_not_there(
     monkeypatch.setattr("pathlib.Path.is_file", deny)  # tests run as root at times, whom no folder keeps out
     with pytest.raises(InputError, match=r"Permission denied\. Check who may read it"):
         collection.detect(str(tmp_path / "notes.md"))
+
+
+@pytest.mark.parametrize("location", ["/nowhere/notes", "./nowhere", "../nowhere/a.md", "~/nowhere-at-all"])
+def test_a_path_that_is_not_there_says_that_alone(location: str) -> None:
+    with pytest.raises(InputError, match=r"does not exist: check the path\.$"):
+        collection.detect(location)
