@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from twin.deployment import Deployment
 from twin.errors import IndexUnavailable, ModelUnavailable
 from twin.rag.authors import Authors
-from twin.rag.pipeline import StreamingModel
 from twin.rag.tracing import Tracer
 from twin.records import Interaction
 from twin.retrieval.retriever import Retriever
+from twin.serving.wire import StreamingModel
 from twin.settings import MongoSettings, RagSettings, read
 from twin.warehouse.interactions import AsyncInteractions
 

@@ -25,7 +25,7 @@ from twin.errors import (
 )
 from twin.rag.draft import Draft
 from twin.rag.messages import Answer, Event, Failed, Finished, Question
-from twin.rag.pipeline import Pipeline, StreamingModel, facts, milliseconds_since
+from twin.rag.pipeline import Pipeline, facts, milliseconds_since
 from twin.records import utcnow
 from twin.retrieval.rewriting import Rewriter
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from twin.records import Interaction
     from twin.retrieval.result import Retrieval
     from twin.retrieval.retriever import Retriever
+    from twin.serving.wire import StreamingModel
     from twin.settings import RagSettings
 
 __all__ = ["Rag", "check_text"]

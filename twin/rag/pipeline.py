@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,25 +26,13 @@ if TYPE_CHECKING:
     from twin.retrieval.result import Retrieval
     from twin.retrieval.retriever import Retriever
     from twin.retrieval.rewriting import Rewriter
-    from twin.serving.client import Delta
+    from twin.serving.wire import Delta, StreamingModel
     from twin.settings import RagSettings
 
-__all__ = ["NOTHING_FOUND", "Pipeline", "StreamingModel", "facts", "milliseconds_since"]
+__all__ = ["NOTHING_FOUND", "Pipeline", "facts", "milliseconds_since"]
 
 NOTHING_FOUND = "I have not written about that, so I would rather not make something up."
 """The whole answer when retrieval finds nothing relevant; no model is asked."""
-
-
-class StreamingModel(Protocol):
-    """What the pipeline needs of a model; `twin.serving.client.ChatClient` is one."""
-
-    model: str | None
-
-    def stream(
-        self, messages: Sequence[dict[str, str]], *, max_tokens: int, temperature: float = 0.0
-    ) -> AsyncGenerator[Delta]:
-        """The answer as it is generated; closing the generator stops the generation."""
-        ...
 
 
 class Pipeline:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,9 +19,9 @@ from twin.errors import TwinError
 from twin.records import slug
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from twin.serving.client import Delta
+    from twin.serving.wire import StreamingModel
 
 __all__ = ["PLAIN", "Rewriter", "Rewriting", "Wish"]
 
@@ -32,16 +32,6 @@ QUERY_CHARS = 300
 """A longer line is no search query."""
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*[\"“]?|[\"”]?\s*$")
 _OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
-
-
-class StreamingModel(Protocol):
-    """A language model; `twin.serving.client.ChatClient` is one."""
-
-    def stream(
-        self, messages: Sequence[dict[str, str]], *, max_tokens: int, temperature: float = 0.0
-    ) -> AsyncGenerator[Delta]:
-        """The answer as it is generated."""
-        ...
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):

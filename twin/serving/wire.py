@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -10,6 +11,7 @@ __all__ = [
     "Completion",
     "Delta",
     "Message",
+    "StreamingModel",
     "Usage",
     "WireModels",
     "WireReply",
@@ -47,6 +49,19 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None
+
+
+class StreamingModel(Protocol):
+    """A language model that answers piece by piece; `twin.serving.client.ChatClient` is one."""
+
+    model: str | None
+    """The name that it is asked by."""
+
+    def stream(
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+    ) -> AsyncGenerator[Delta]:
+        """The answer as it is generated; closing the generator stops the generation."""
+        ...
 
 
 class WireDelta(msgspec.Struct):

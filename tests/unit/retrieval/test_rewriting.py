@@ -22,6 +22,7 @@ AUTHORS = ["Ada Lovelace", "Bob"]
 class Model:
     """Answers by what is in the prompt; hangs when told to."""
 
+    model: str | None = None
     wordings: str = ""
     wish: str = ""
     hangs: bool = False
