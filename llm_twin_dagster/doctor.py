@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from llm_twin_dagster import reachability
+from llm_twin_dagster import reachability, status
 from twin.collection import sources
 from twin.collection.web import proxies
 from twin.deployment import Deployment
@@ -189,16 +189,12 @@ def _is_missing(location: str) -> bool:
 
 
 def _stack() -> Iterator[Finding]:
-    state = Home.from_settings().run_state()
-    if state is None:
+    services = status.examine(Home.from_settings())
+    if not services:
         yield Finding(what="stack", state="ok", detail="not running; `make up` starts it")
         return
-    from twin.processes import alive
-
-    gone = [name for name, service in state.services.items() if not alive(service.pid)]
-    detail = ", ".join(f"{name} {service.url}".strip() for name, service in state.services.items())
     yield Finding(
         what="stack",
-        state="warning" if gone else "ok",
-        detail=detail + (f"; being restarted: {', '.join(gone)}" if gone else ""),
+        state="ok" if all(service.state == "answers" for service in services) else "warning",
+        detail=", ".join(f"{service.name} {service.state} {service.url}".strip() for service in services),
     )

@@ -1,4 +1,4 @@
-"""The services of the local stack: how each is started, and when it is ready."""
+"""The services of the local stack: how each is started, when it is of use, and how it is asked whether it is well."""
 
 from __future__ import annotations
 
@@ -9,134 +9,187 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llm_twin_dagster import dagster_home
+from llm_twin_dagster import dagster_home, dagster_state
+from llm_twin_dagster.status import lacking
 from twin import outside
+from twin.deployment import addresses
+from twin.errors import PlatformError
 from twin.home import Home
-from twin.processes import Child, answers, free_port, http_url, wait_until
+from twin.processes import Child, Listener, wait_until
 from twin.settings import MongoSettings, ReviewSettings, StackSettings, read
 from twin.training.compute import SPIN_COUNT
 
-__all__ = ["ORDER", "Running", "needed", "start"]
+__all__ = ["ORDER", "Place", "Running", "listener", "needed", "start"]
 
 PROJECT = Path(__file__).resolve().parent.parent
+WORKSPACE = PROJECT / "workspace.yaml"
 READY_SECONDS = 120.0
+ASK_SECONDS = 5.0
+"""How long a service may take to say that it is well."""
+DAGSTER_GRACE_SECONDS = 75.0
+"""How long Dagster's processes may take to end: a run that trains saves a checkpoint first."""
 
 LogLine = Callable[[str, str], None]
 """Told each line of output: the service's name and the line."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Running:
-    """A started service."""
+    """A service that is of use."""
 
     child: Child
     url: str
-    port: int
-    since: float = field(default_factory=time.monotonic)
-    """When it was ready, on the monotonic clock."""
+    is_well: Callable[[], bool]
+    """Asks it; takes seconds at most."""
+    word: str = ""
+    """What its answers are known by, if it speaks HTTP."""
+    note: str = ""
+    """What it lacks for its work."""
 
 
 @dataclass(frozen=True)
-class _Context:
+class Place:
+    """Where a service is started: the twin's home, its neighbours, its address."""
+
     home: Home
     urls: Mapping[str, str]
-    port: int | None
-    """The port of the service's previous life, which its clients know."""
+    """The addresses of the services that were started before."""
     on_line: LogLine
+    listener: Listener | None = None
+    """The socket of a service that speaks HTTP."""
+    is_stopping: Callable[[], bool] = field(default=lambda: False)
+    """Whether nobody wants it any more."""
 
-    def child(self, name: str, module: str, *arguments: str) -> Child:
-        """Runs a Python module as a service, with the addresses of what was started before it."""
+    def child(self, name: str, module: str, *arguments: str, grace: float = 15.0, **variables: str) -> Child:
+        """Runs a Python module as a service."""
+        listener = self.listener
         return Child(
             name,
-            [sys.executable, "-m", module, *arguments],
-            env=environment(self.home, self.urls),
+            [sys.executable, "-m", module, *(listener.arguments if listener else []), *arguments],
+            env={
+                **environment(self.home),
+                **(listener.environment if listener else {}),
+                **variables,
+            },
             log=self.home.logs / f"{name}.log",
             on_line=lambda line: self.on_line(name, line),
+            grace=grace,
+            fds=[listener.fd] if listener else [],
         )
 
+    def wait(self, child: Child, ready: Callable[[], bool], what: str) -> None:
+        """Waits until a service is of use; one that does not get there is stopped.
 
-def environment(home: Home, urls: Mapping[str, str]) -> dict[str, str]:
-    """The variables that let any program find the services at `urls`. What the user set is not overridden.
+        Raises:
+            PlatformError: It did not; says why.
+        """
 
-    The console needs none: whoever uses it looks it up in run.json (`twin.deployment.addresses`).
+        def ready_or_unwanted() -> bool:
+            if self.is_stopping():
+                raise PlatformError(f"{what} is not wanted any more.")
+            return ready()
+
+        try:
+            wait_until(ready_or_unwanted, what=what, timeout=READY_SECONDS, child=child)
+        except BaseException:
+            child.stop()
+            raise
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The variables with which any program works on `home`. What the user set is not overridden.
+
+    Programs look up in run.json where MongoDB and the console are, each time they need it, so that they follow a
+    service that moves (`twin.deployment.addresses`).
     """
-    variables = {
+    return {
         "TWIN_HOME": str(home.root),
         "DAGSTER_HOME": str(home.dagster),
         "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
         "GOMP_SPINCOUNT": SPIN_COUNT,
     }
-    if "mongod" in urls:
-        variables["MONGODB_URI"] = urls["mongod"]
-    return variables
 
 
-def _mongod(context: _Context) -> Running:
+def listener(name: str) -> Listener | None:
+    """The socket for a service that speaks HTTP, at the address that the settings wish; None for the others.
+
+    Raises:
+        PlatformError: TWIN_HOST is no address of this machine.
+    """
+    settings = read(StackSettings)
+    ports = {"console": settings.console_port, "twin": settings.twin_port, "dagster": settings.dagster_port}
+    return Listener(settings.host, ports[name]) if name in ports else None
+
+
+def _mongod(place: Place) -> Running:
     from twin.warehouse import mongod
 
     running = mongod.start(
-        context.home.mongo,
-        log=context.home.logs / "mongod.log",
-        on_line=lambda line: context.on_line("mongod", line),
+        place.home.mongo,
+        log=place.home.logs / "mongod.log",
+        on_line=lambda line: place.on_line("mongod", line),
     )
-    return Running(running.child, running.uri, 0)
+    return Running(running.child, running.uri, running.is_well)
 
 
-def _console(context: _Context) -> Running:
+def _console(place: Place) -> Running:
     token = read(ReviewSettings).token
-    settings = read(StackSettings)
-    port = free_port(context.port or settings.console_port, settings.host)
-    child = Child(
-        "console",
-        [sys.executable, "-m", "app.console", "--host", settings.host, "--port", str(port)],
-        env={
-            **environment(context.home, context.urls),
-            "REVIEWER_TOKEN": token.get_secret_value() if token else context.home.reviewer_token(),
-        },
-        log=context.home.logs / "console.log",
-        on_line=lambda line: context.on_line("console", line),
-    )
-    return _http(child, settings.host, port, "/health/live")
+    secret = token.get_secret_value() if token else place.home.reviewer_token()
+    child = place.child("console", "app.console", REVIEWER_TOKEN=secret)
+    return _http(place, child, ready="/health/ready", alive="/health/live")
 
 
-def _endpoint(context: _Context) -> Running:
-    child = context.child("endpoint", "twin.serving.host", "--home", str(context.home.root))
+def _endpoint(place: Place) -> Running:
+    """Ready when the version that was served last answers again, or cannot be started."""
     from twin.serving.local import LocalEndpoint
 
-    endpoint = LocalEndpoint(context.home.root)
-    wait_until(endpoint.host_is_running, what="The endpoint host", timeout=READY_SECONDS, child=child)
-    return Running(child, "", 0)
+    endpoint = LocalEndpoint(place.home.root)
+    child = place.child("endpoint", "twin.serving.host", "--home", str(place.home.root))
+    place.wait(child, lambda: endpoint.host_is_running() and endpoint.is_settled(), "The endpoint host")
+    status = endpoint.status()
+    note = "" if status.state == "InService" else status.message.partition("\n")[0] or "no model is deployed"
+    return Running(child, "", endpoint.host_is_well, note=note)
 
 
-def _twin(context: _Context) -> Running:
-    settings = read(StackSettings)
-    port = free_port(context.port or settings.twin_port, settings.host)
-    child = context.child("twin", "app.rag", "--host", settings.host, "--port", str(port))
-    return _http(child, settings.host, port, "/health/live")
+def _twin(place: Place) -> Running:
+    """Ready when its models are loaded; what else it lacks, an index for instance, is told."""
+    child = place.child("twin", "app.rag")
+    listener = _of(place)
+    place.wait(child, lambda: listener.json("/health/ready").get("status", "starting") != "starting", "The twin")
+    note = "; ".join(lacking(listener.json("/health/ready")))
+    return Running(child, listener.url, lambda: listener.answers("/health/live", ASK_SECONDS), listener.word, note)
 
 
-def _dagster(context: _Context) -> Running:
-    settings = read(StackSettings)
-    dagster_home.prepare(context.home)
-    port = free_port(context.port or settings.dagster_port, settings.host)
-    address = ["-h", settings.host, "-p", str(port)]
-    child = context.child("dagster", "llm_twin_dagster.webserver", *address, "-w", str(PROJECT / "workspace.yaml"))
-    return _http(child, settings.host, port, "/server_info")
+def _dagster(place: Place) -> Running:
+    """Ready when the project's definitions are loaded."""
+    dagster_home.prepare(place.home)
+    workspace = ["--workspace", str(WORKSPACE)]
+    variables = addresses.comet_environment(place.home)
+    child = place.child("dagster", "llm_twin_dagster.webserver", *workspace, grace=DAGSTER_GRACE_SECONDS, **variables)
+    listener = _of(place)
+    place.wait(child, lambda: dagster_state.definitions_are_loaded(listener.url), "The Dagster UI")
+    return Running(child, listener.url, lambda: listener.answers("/server_info", ASK_SECONDS), listener.word)
 
 
-def _daemon(context: _Context) -> Running:
-    dagster_home.prepare(context.home)
-    child = context.child("daemon", "dagster._daemon", "run", "-w", str(PROJECT / "workspace.yaml"))
-    wait_until(
-        lambda: any("Instance is configured with the following daemons" in line for line in child.tail),
-        what="The Dagster daemon",
-        timeout=READY_SECONDS,
-        child=child,
-    )
-    return Running(child, "", 0)
+def _daemon(place: Place) -> Running:
+    """Ready when its heart beats; without a webserver beside it, when it says that it runs."""
+    dagster_home.prepare(place.home)
+    began = time.time()
+    workspace, variables = ["-w", str(WORKSPACE)], addresses.comet_environment(place.home)
+    child = place.child("daemon", "dagster._daemon", "run", *workspace, grace=DAGSTER_GRACE_SECONDS, **variables)
+    webserver = place.urls.get("dagster")
+
+    def ready() -> bool:
+        return dagster_state.daemons_beat(webserver, since=began) if webserver else _says_that_it_runs(child)
+
+    def is_well() -> bool:
+        return not webserver or not dagster_state.daemons_are_silent(webserver)
+
+    place.wait(child, ready, "The Dagster daemon")
+    return Running(child, "", is_well)
 
 
-_STARTERS: dict[str, Callable[[_Context], Running]] = {
+_STARTERS: dict[str, Callable[[Place], Running]] = {
     "mongod": _mongod,
     "console": _console,
     "endpoint": _endpoint,
@@ -148,20 +201,13 @@ ORDER = tuple(_STARTERS)
 """Every service, each after those it needs."""
 
 
-def start(name: str, home: Home, urls: Mapping[str, str], on_line: LogLine, *, port: int | None = None) -> Running:
-    """Starts one service and returns when it is ready.
-
-    Args:
-        name: One of `ORDER`.
-        home: Whose service it is.
-        urls: The addresses of the services that already run.
-        on_line: Told each line of its output.
-        port: The port to come back on, for a restart.
+def start(name: str, place: Place) -> Running:
+    """Starts one of `ORDER` and returns when it is of use.
 
     Raises:
         PlatformError: It ended, or was not ready in time; carries its last lines.
     """
-    return _STARTERS[name](_Context(home, urls, port, on_line))
+    return _STARTERS[name](place)
 
 
 def needed(names: tuple[str, ...] = ORDER) -> list[str]:
@@ -176,7 +222,17 @@ def needed(names: tuple[str, ...] = ORDER) -> list[str]:
     return [name for name in names if name not in elsewhere]
 
 
-def _http(child: Child, host: str, port: int, path: str) -> Running:
-    url = http_url(host, port)
-    wait_until(lambda: answers(url + path), what=f"{child.name} at {url}", timeout=READY_SECONDS, child=child)
-    return Running(child, url, port)
+def _http(place: Place, child: Child, *, ready: str, alive: str) -> Running:
+    listener = _of(place)
+    place.wait(child, lambda: listener.answers(ready), f"{child.name} at {listener.url}")
+    return Running(child, listener.url, lambda: listener.answers(alive, ASK_SECONDS), listener.word)
+
+
+def _of(place: Place) -> Listener:
+    if place.listener is None:
+        raise PlatformError("A service that speaks HTTP is started with a listener.")
+    return place.listener
+
+
+def _says_that_it_runs(daemon: Child) -> bool:
+    return any("Instance is configured with the following daemons" in line for line in daemon.tail)

@@ -12,48 +12,71 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from llm_twin_dagster import services
 from twin import disk
 from twin.errors import PlatformError
 from twin.home import Home, RunState, ServiceState
-from twin.processes import Backoff
+from twin.processes import Keeper
+from twin.processes.supervision import PATIENCE_SECONDS
 
 __all__ = ["Stack", "borrow", "only_supervisor", "stop_running"]
 
-WATCH_SECONDS = 0.25
-STOP_SECONDS = 60.0
+POLL_SECONDS = 0.25
+STOP_SECONDS = 300.0
+"""The longest time in which a stack ends: its services, and what they started."""
+FAMILY_SECONDS = 60.0
+"""How long to wait for what services started: a training that was cancelled saves a checkpoint first."""
 
 
 class Stack:
-    """Services under supervision, for the length of a `with` block."""
+    """Services under supervision, for the length of a `with` block.
+
+    Args:
+        home: Whose services.
+        names: Which, each after those it needs.
+        on_line: Told each line of their output, and what the supervisor does as `stack`.
+        command: The command that needs them for as long as it lasts; None for a stack that stays up.
+        patience: Seconds without an answer after which a service is started again.
+    """
 
     def __init__(
-        self, home: Home, names: Sequence[str], on_line: services.LogLine, *, command: str | None = None
+        self,
+        home: Home,
+        names: Sequence[str],
+        on_line: services.LogLine,
+        *,
+        command: str | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.home = home
         self._command = command
-        self.running: dict[str, services.Running] = {}
         self._names = names
         self._on_line = on_line
-        self._lock = contextlib.ExitStack()
+        self._patience = patience
+        self._held = contextlib.ExitStack()
+        self._keepers: dict[str, Keeper[services.Running]] = {}
+        self._publishing = threading.Lock()
         self._stopping = threading.Event()
+
+    @property
+    def running(self) -> dict[str, services.Running]:
+        """The services as they are now."""
+        return {name: keeper.service for name, keeper in self._keepers.items()}
 
     @property
     def urls(self) -> dict[str, str]:
         return {name: running.url for name, running in self.running.items()}
 
     def __enter__(self) -> Stack:
-        self._lock.enter_context(only_supervisor(self.home))
+        self._held.enter_context(only_supervisor(self.home, self._tell))
         self.home.clear_run_state()  # a killed supervisor's; nobody may take its process id for ours
         try:
+            self._held.enter_context(_variables({"TWIN_FAMILY": str(self.home.family)}))
             for name in self._names:
-                began = time.monotonic()
-                self.running[name] = services.start(name, self.home, self.urls, self._on_line)
-                self._publish()
-                self._on_line("stack", f"{name} is ready {self.urls[name]} ({time.monotonic() - began:.1f} s)")
+                self._keep(name)
         except BaseException:
             self.stop()
             raise
@@ -67,43 +90,52 @@ class Stack:
         self._stopping.set()
 
     def watch(self) -> None:
-        """Restarts services that end, with growing pauses, until `request_stop`."""
-        backoff = {name: Backoff() for name in self.running}
-        due: dict[str, float] = {}
-        while not self._stopping.wait(WATCH_SECONDS):
-            for name, running in list(self.running.items()):
-                code = running.child.poll()
-                if code is None:
-                    continue
-                if name not in due:
-                    pause = backoff[name].failed(time.monotonic() - running.since)
-                    due[name] = time.monotonic() + pause
-                    self._on_line("stack", f"{name} ended with exit code {code}; starting it again in {pause:.0f} s")
-                elif time.monotonic() >= due[name]:
-                    del due[name]
-                    self._restart(name, running.port)
+        """Waits until `request_stop`; meanwhile each service has a keeper that starts it again."""
+        self._stopping.wait()
 
     def stop(self) -> None:
-        """Stops every service, last started first. Safe to call twice."""
-        for name, running in reversed(list(self.running.items())):
-            running.child.stop(grace=15.0)
-            del self.running[name]
-        self.home.clear_run_state()
-        self._lock.close()
-
-    def _restart(self, name: str, port: int) -> None:
-        others = {other: url for other, url in self.urls.items() if other != name}
+        """Stops every service, last started first, and waits for what they started. Safe to call twice."""
+        self._stopping.set()
+        for name in reversed(list(self._keepers)):
+            self._keepers.pop(name).stop()
         try:
-            self.running[name] = services.start(name, self.home, others, self._on_line, port=port)
+            _wait_for_family(self.home, self._tell)
         except PlatformError as error:
-            self._on_line("stack", f"{name} did not come back: {error}")
-            return
+            self._tell(error.message)
+        self.home.clear_run_state()
+        self._held.close()
+
+    def _keep(self, name: str) -> None:
+        """Starts a service that is started again whenever it ends, at the same address."""
+        began = time.monotonic()
+        listener = services.listener(name)
+        if listener is not None:
+            self._held.callback(listener.close)
+        others = self.urls
+
+        def start() -> services.Running:
+            place = services.Place(self.home, others, self._on_line, listener, self._stopping.is_set)
+            return services.start(name, place)
+
+        def came_back(running: services.Running) -> None:
+            self._publish()
+            self._tell(f"{name} is back {running.url}")
+
+        keeper = Keeper(name, start, tell=self._tell, on_return=came_back, patience=self._patience)
+        self._keepers[name] = keeper
         self._publish()
-        self._on_line("stack", f"{name} is back {self.urls[name]}")
+        note = f"; {keeper.service.note}" if keeper.service.note else ""
+        self._tell(f"{name} is ready {keeper.service.url} ({time.monotonic() - began:.1f} s){note}")
+
+    def _tell(self, what: str) -> None:
+        """Says what the supervisor does; that nobody can hear it must not end it."""
+        with contextlib.suppress(OSError, SystemExit):  # rich takes a reader that is gone for a reason to exit
+            self._on_line("stack", what)
 
     def _publish(self) -> None:
-        states = {name: ServiceState(url=r.url, pid=r.child.pid) for name, r in self.running.items()}
-        self.home.write_run_state(RunState(pid=os.getpid(), command=self._command, services=states))
+        with self._publishing:
+            states = {name: ServiceState(url=r.url, pid=r.child.pid, word=r.word) for name, r in self.running.items()}
+            self.home.write_run_state(RunState(pid=os.getpid(), command=self._command, services=states))
 
 
 @contextlib.contextmanager
@@ -118,7 +150,7 @@ def borrow(home: Home, names: Sequence[str], on_line: services.LogLine) -> Gener
     """
     names = services.needed(tuple(names))
     with contextlib.ExitStack() as stack:
-        if state := _running(home):
+        if state := home.run_state():
             urls = {name: service.url for name, service in state.services.items()}
             if missing := [name for name in names if name not in urls]:
                 raise PlatformError(
@@ -127,7 +159,7 @@ def borrow(home: Home, names: Sequence[str], on_line: services.LogLine) -> Gener
                 )
         else:
             urls = stack.enter_context(Stack(home, names, on_line, command=_this_command())).urls
-        stack.enter_context(_variables(services.environment(home, urls)))
+        stack.enter_context(_variables(services.environment(home)))
         yield urls
 
 
@@ -137,7 +169,7 @@ def stop_running(home: Home) -> bool:
     Raises:
         PlatformError: It did not stop in time, or is a command that ends by itself.
     """
-    state = _running(home)
+    state = home.run_state()
     if state is None:
         return False
     if state.command:
@@ -147,24 +179,36 @@ def stop_running(home: Home) -> bool:
     while home.run_state() is not None:
         if time.monotonic() > deadline:
             raise PlatformError(f"The stack (process {state.pid}) did not stop within {STOP_SECONDS:.0f} s.")
-        time.sleep(WATCH_SECONDS)
+        time.sleep(POLL_SECONDS)
     return True
 
 
-def _running(home: Home) -> RunState | None:
-    """The running stack. What a killed supervisor left is none, even if its process id is in use again."""
-    state = home.run_state()
-    if state is None:
-        return None
-    return state if disk.is_locked(home.lock) else None
+def _wait_for_family(home: Home, tell: Callable[[str], None]) -> None:
+    """Waits until every process of this home's stack has ended, those of a stack that was killed included.
+
+    Raises:
+        PlatformError: They do not end.
+    """
+    deadline = time.monotonic() + FAMILY_SECONDS
+    told = False
+    while disk.is_locked(home.family, shared=True):
+        if not told:
+            tell("waiting for processes that still end; a training saves a checkpoint first")
+            told = True
+        if time.monotonic() > deadline:
+            raise PlatformError(
+                f"Processes of a stack of {home.root} still run after {FAMILY_SECONDS:.0f} s. "
+                f"They hold {home.family}: end them (`fuser {home.family}` names them) and try again."
+            )
+        time.sleep(POLL_SECONDS)
 
 
 @contextlib.contextmanager
-def only_supervisor(home: Home) -> Generator[None]:
-    """Within the block, nobody else runs services over a home.
+def only_supervisor(home: Home, tell: Callable[[str], None] = lambda _what: None) -> Generator[None]:
+    """Within the block, nobody else runs services over a home; it begins when what a killed supervisor left has ended.
 
     Raises:
-        PlatformError: Somebody does, or the home belongs to another user.
+        PlatformError: Somebody does, or the home belongs to another user or cannot be written.
     """
     home.keep_out_others()
 
@@ -177,7 +221,9 @@ def only_supervisor(home: Home) -> Generator[None]:
             "or set TWIN_HOME to another folder."
         )
 
+    home.check_room()
     with disk.try_lock(home.lock, refusal):
+        _wait_for_family(home, tell)
         yield
 
 

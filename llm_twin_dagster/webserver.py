@@ -1,7 +1,8 @@
-"""Dagster's web interface, for known hosts only: `python -m llm_twin_dagster.webserver -h HOST -p PORT -w WORKSPACE`.
+"""Dagster's web interface, for known hosts only: `python -m llm_twin_dagster.webserver --workspace FILE`.
 
 `dagster-webserver` itself answers whoever asks under any name. It has no sign-in, so a page that rebinds its name to
-this machine could read and launch everything. This is the same application behind `twin.http_servers.KnownHosts`.
+this machine could read and launch everything. This is the same application behind `twin.http_servers.KnownHosts`, on
+the socket that the supervisor handed down.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dagster_webserver.cli import (
 from dagster_webserver.version import __version__
 
 from twin.http_servers import Hosts, KnownHosts
+from twin.processes import handover
 from twin.settings import StackSettings, read
 
 if TYPE_CHECKING:
@@ -49,23 +51,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
         )
         app = create_app_from_workspace_process_context(workspace)
-        uvicorn.run(
+        config = uvicorn.Config(
             KnownHosts(app, Hosts(options.host, settings.allowed_hosts.split(","))),
             host=options.host,
             port=options.port,
+            headers=handover.identity_headers(),
             log_level="warning",
             timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        uvicorn.Server(config).run(handover.inherited(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m llm_twin_dagster.webserver", description="Dagster's web interface.", add_help=False
+        prog="python -m llm_twin_dagster.webserver", description="Dagster's web interface."
     )
-    parser.add_argument("-h", "--host", default="127.0.0.1")
-    parser.add_argument("-p", "--port", type=int, default=DEFAULT_WEBSERVER_PORT)
-    parser.add_argument("-w", "--workspace", required=True, help="workspace.yaml")
+    handover.add_arguments(parser, DEFAULT_WEBSERVER_PORT)
+    parser.add_argument("--workspace", required=True, help="workspace.yaml")
     return parser
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "create",
+    "holder",
     "is_locked",
     "lock",
     "make_durable",
@@ -155,16 +156,24 @@ def try_lock(path: Path, refusal: Callable[[str], Exception]) -> Generator[None]
         yield
 
 
-def is_locked(path: Path) -> bool:
-    """Whether anybody holds the lock."""
+def is_locked(path: Path, *, shared: bool = False) -> bool:
+    """Whether anybody holds the lock; with `shared`, whether anybody has a share of it."""
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
         return True
     return False
+
+
+def holder(path: Path) -> int | None:
+    """The id of the process that holds the lock for itself, or None."""
+    if not is_locked(path):
+        return None
+    said = path.read_text(encoding="ascii", errors="replace").strip()
+    return int(said) if said.isdigit() else None
 
 
 def make_durable(folder: Path) -> None:

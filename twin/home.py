@@ -2,6 +2,7 @@
 
 run.json          the running stack: its supervisor and each service's address (absent when nothing runs)
 stack.lock        held by the one process that supervises services of this home
+family.lock       held by every process of its services, down to the last grandchild
 reviewer-token    the local reviewer's token
 mongo/            the embedded mongod's data
 inbox/            what came through standard input, each text or file of lines under its hash
@@ -16,13 +17,14 @@ logs/             one file a service
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from twin import disk, users
-from twin.processes import alive
+from twin.errors import PlatformError
 from twin.settings import HomeSettings, read
 
 if TYPE_CHECKING:
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Home", "RunState", "ServiceState"]
 
+PROBE_BYTES = 64 * 1024
+
 
 PARTS = (
-    *("run.json", "stack.lock", "reviewer-token", "mongo", "inbox", "artifacts", "index", "models", "training"),
-    *("endpoint", "dagster", "logs", "cache"),
+    *("run.json", "stack.lock", "family.lock", "reviewer-token", "mongo", "inbox", "artifacts", "index", "models"),
+    *("training", "endpoint", "dagster", "logs", "cache"),
 )
 
 
@@ -42,6 +46,8 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     pid: int
+    word: str = ""
+    """What a service that speaks HTTP says in each answer's header; see `twin.processes.handover`."""
 
 
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +107,11 @@ class Home:
         return self.root / "stack.lock"
 
     @property
+    def family(self) -> Path:
+        """Locked by each process of the stack as long as it lives; see `twin.processes.lifeline`."""
+        return self.root / "family.lock"
+
+    @property
     def _run_file(self) -> Path:
         return self.root / "run.json"
 
@@ -112,13 +123,30 @@ class Home:
         """
         users.keep_out_others(self.root, (self.root / part for part in PARTS))
 
+    def check_room(self) -> None:
+        """Writes and removes a file.
+
+        Raises:
+            PlatformError: That cannot be done here; says why and what to do.
+        """
+        probe = self.root / f"room.{os.getpid()}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b" " * PROBE_BYTES)
+            probe.unlink()
+        except OSError as error:
+            raise PlatformError(
+                f"TWIN_HOME ({self.root}) cannot be written: {error.strerror}. Make room or let this user write there, "
+                "or set TWIN_HOME to another folder."
+            ) from error
+
     def run_state(self) -> RunState | None:
-        """The stack that runs now, or None. What a killed supervisor left behind counts as None."""
+        """The stack that runs now, or None. What a killed supervisor left is none, even if its id is in use again."""
         try:
             state = msgspec.json.decode(self._run_file.read_bytes(), type=RunState)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
-        return state if alive(state.pid) else None
+        return state if disk.is_locked(self.lock) else None
 
     def write_run_state(self, state: RunState) -> None:
         """Tells everyone where the services are; readers see the old state or the new."""

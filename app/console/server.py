@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from litestar import Litestar, MediaType, Request, Response, get
-from litestar.datastructures import State
 from litestar.di import Provide
-from pymongo import AsyncMongoClient
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from app.console import comet, comet_models, layout, opik, pages_registry, pages_traces, review
+from app.console.connection import Connection
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
 from app.console.store.opik import TraceStore
@@ -23,7 +21,7 @@ from app.http.static import static_files
 from twin.errors import WarehouseUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from litestar.types import ControllerRouterHandler
 
@@ -52,27 +50,23 @@ MACHINE_PATHS = ("/opik/", "/comet/", "/clientlib/", "/api/", "/health/")
 
 
 def create_app(
-    mongo_uri: str, database: str, reviewer_token: str | None = None, *, timeout_seconds: float = 5.0
+    mongo_uri: Callable[[], str], database: str, reviewer_token: str | None = None, *, timeout_seconds: float = 5.0
 ) -> Litestar:
-    """The console over one MongoDB database. Connects when it starts to serve, not before.
+    """The console over one MongoDB database. Connects when it starts to serve, not before, and follows `mongo_uri`.
 
     Handlers may ask for `database` (an `AsyncDatabase`) and `reviewer_token` (None: nobody can approve).
     """
+    connection = Connection(mongo_uri, database, timeout_seconds=timeout_seconds, preparations=PREPARATIONS)
 
     @asynccontextmanager
     async def connected(app: Litestar) -> AsyncGenerator[None, None]:
-        milliseconds = int(timeout_seconds * 1_000)
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            mongo_uri, serverSelectionTimeoutMS=milliseconds, appname="llm-twin-console", tz_aware=True
-        )
-        app.state.database = client[database]
-        app.state.prepared = False
+        app.state.connection = connection
         try:
-            await prepare(app)
-        except PyMongoError as error:
+            await connection.prepare()
+        except (PyMongoError, WarehouseUnavailable) as error:
             logger.warning("MongoDB does not answer yet, so the console is not ready: %s", error)
         yield
-        await client.close()
+        await connection.close()
 
     return Litestar(
         route_handlers=[
@@ -83,7 +77,7 @@ def create_app(
         ],
         lifespan=[connected],
         dependencies={
-            "database": Provide(connected_database, sync_to_thread=False),
+            "database": Provide(connection.database, sync_to_thread=False),
             "reviewer_token": Provide(lambda: reviewer_token, sync_to_thread=False),
         },
         template_config=layout.templates(),
@@ -95,22 +89,6 @@ def create_app(
     )
 
 
-def connected_database(state: State) -> AsyncDatabase[dict[str, Any]]:
-    """The database of this process's one client."""
-    return state.database
-
-
-async def prepare(app: Litestar) -> None:
-    """Pings the database and, the first time it answers, makes the indexes."""
-    database: AsyncDatabase[dict[str, Any]] = app.state.database
-    await database.command("ping")
-    if app.state.prepared:
-        return
-    for preparation in PREPARATIONS:
-        await preparation(database)
-    app.state.prepared = True
-
-
 @get("/health/live", sync_to_thread=False)
 def live() -> dict[str, str]:
     """The process serves."""
@@ -120,7 +98,8 @@ def live() -> dict[str, str]:
 @get("/health/ready")
 async def ready(request: Request) -> dict[str, str]:
     """MongoDB answers, so what is sent here is kept."""
-    await prepare(request.app)
+    connection: Connection = request.app.state.connection
+    await connection.prepare()
     return {"status": "ready"}
 
 

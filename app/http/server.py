@@ -8,6 +8,7 @@ import uvicorn
 
 from app.http.bodies import Unpacked
 from twin.http_servers import Hosts, KnownHosts
+from twin.processes import handover
 from twin.settings import StackSettings, read
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def uvicorn_config(
         front(app, hosts or Hosts(host, settings.allowed_hosts.split(","))),
         host=host,
         port=port,
+        headers=handover.identity_headers(),
         log_config=None,  # the programs configure logging
         log_level="warning",
         access_log=False,

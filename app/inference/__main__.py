@@ -19,6 +19,7 @@ from app.inference.server import create_app
 from twin.artifacts import model_folder
 from twin.errors import TwinError
 from twin.http_servers import Hosts
+from twin.processes import handover, http_url
 from twin.settings import EndpointSettings, read
 
 __all__ = ["main"]
@@ -59,8 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     server = uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=DRAIN_SECONDS, hosts=hosts))
     # uvicorn handles SIGTERM while it runs, and when it has shut down passes it on to the handler from before.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    log.info("serving model=%s format=%s on http://%s:%d", files.name, files.format, options.host, options.port)
-    server.run()
+    log.info("serving model=%s format=%s on %s", files.name, files.format, http_url(options.host, options.port))
+    server.run(handover.inherited(options))
     for failure in failures:
         log.critical("%s cannot be served: %s", files.path, failure)
     return 1 if failures or not server.started else 0
@@ -72,8 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, default=SAGEMAKER_MODEL, help="a .gguf file or a model folder")
     parser.add_argument("--name", default=os.environ.get("MODEL_NAME"), help="what replies call the model")
     parser.add_argument("--sha256", default=os.environ.get("MODEL_SHA256"), help="of the weights that may be served")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=SAGEMAKER_PORT)
+    handover.add_arguments(parser, SAGEMAKER_PORT)
     return parser
 
 

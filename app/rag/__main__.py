@@ -13,6 +13,7 @@ from app.rag.server import create_app
 from app.rag.services import of_deployment
 from twin.deployment import Deployment
 from twin.errors import SettingsError
+from twin.processes import handover
 
 DEFAULT_PORT = 8000
 SHUTDOWN_SECONDS = 1
@@ -28,12 +29,12 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     arguments = argparse.ArgumentParser(prog="python -m app.rag", description="The twin: search, answers, chat page.")
-    arguments.add_argument("--host", default="127.0.0.1")
-    arguments.add_argument("--port", type=int, default=DEFAULT_PORT)
+    handover.add_arguments(arguments, DEFAULT_PORT)
     options = arguments.parse_args()
     app = create_app(services)
-    uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS)).run()
-    return 0
+    server = uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS))
+    server.run(handover.inherited(options))
+    return 0 if server.started else 1
 
 
 if __name__ == "__main__":

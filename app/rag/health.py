@@ -36,8 +36,8 @@ async def ready(services: NamedDependency[Services], warmup: NamedDependency[War
     """200 when questions are answered, 503 when not; how each dependency is, and how long it took to tell."""
     dependencies = {"warm-up": Dependency(check=warmup.check), **services.dependencies}
     states = await asyncio.gather(*(_state(dependency) for dependency in dependencies.values()))
-    readiness = _readiness(dict(zip(dependencies, states, strict=True)))
-    return Response(readiness, status_code=503 if readiness.status == "unavailable" else 200)
+    readiness = _readiness(dict(zip(dependencies, states, strict=True)), is_starting=not warmup.is_over)
+    return Response(readiness, status_code=200 if readiness.status in ("ready", "degraded") else 503)
 
 
 @get("/metrics", sync_to_thread=False, media_type=CONTENT_TYPE_LATEST, summary="Prometheus metrics")
@@ -47,7 +47,9 @@ def metrics(state: AppState) -> bytes:
     return figures.text()
 
 
-def _readiness(states: dict[str, State]) -> Readiness:
+def _readiness(states: dict[str, State], *, is_starting: bool) -> Readiness:
+    if is_starting:
+        return Readiness(status="starting", dependencies=states)
     away = [state for state in states.values() if not state.ok]
     if any(state.required for state in away):
         return Readiness(status="unavailable", dependencies=states)

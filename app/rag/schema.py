@@ -93,7 +93,8 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether questions are answered: `degraded` means yes, though something that is not required is away."""
+    """Whether questions are answered: `degraded` means yes, though something that is not required is away; `starting`
+    means that the models are still being loaded."""
 
-    status: Literal["ready", "degraded", "unavailable"]
+    status: Literal["ready", "degraded", "unavailable", "starting"]
     dependencies: dict[str, State]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+
+import httpx
 
 from twin.deployment import Deployment
 from twin.errors import IndexUnavailable, ModelUnavailable
@@ -125,15 +126,16 @@ class Interactions:
 
 
 async def reach(base_url: str) -> None:
-    """Returns when something accepts connections at `base_url`.
+    """Returns when the model's server answers. Our own says on `/ping` whether its model is loaded; others know no such
+    page, and say so at once.
 
     Raises:
-        ModelUnavailable: Nothing does.
+        ModelUnavailable: It does not answer, or cannot yet.
     """
-    url = urlsplit(base_url)
-    port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(url.hostname, port), CONNECT_SECONDS)
-    except OSError as error:
+        async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_SECONDS) as client:
+            response = await client.get(f"{base_url}/ping")
+    except httpx.HTTPError as error:
         raise ModelUnavailable(f"The model at {base_url} does not answer.", detail=repr(error)) from error
-    writer.close()
+    if response.is_server_error:
+        raise ModelUnavailable(f"The model at {base_url} cannot answer yet (status {response.status_code}).")

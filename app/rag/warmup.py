@@ -27,6 +27,11 @@ class Warmup:
         """Begins; returns at once."""
         self._task = asyncio.create_task(self._run(), name="warm-up")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it came to an end, good or bad."""
+        return self._task is not None and self._task.done()
+
     async def check(self) -> None:
         """Returns when everything is loaded.
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli import endpoint, index, models, questions, sources, warehouse
+from llm_twin_dagster.cli import endpoint, index, models, questions, sources, stack, warehouse
 from llm_twin_dagster.cli.output import (
     Json,
     explained,
     fail,
-    log,
     out,
     prepare,
     print_json,
-    print_table,
     quiet_line,
     step_line,
 )
@@ -36,6 +33,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(endpoint.app, name="endpoint")
 app.add_typer(index.app, name="index")
 app.add_typer(warehouse.app, name="warehouse")
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
 app.command()(sources.ingest)
 app.command()(questions.search)
 app.command()(questions.ask)
@@ -58,51 +58,6 @@ def doctor(as_json: Json = False) -> None:
             out.print(finding.detail, markup=False)
     if any(finding.state == "problem" for finding in findings):
         raise typer.Exit(1)
-
-
-@app.command()
-@explained
-def up() -> None:
-    """Start the whole stack in the foreground: Dagster UI, twin, console, mongod, endpoint. Ctrl-C stops it."""
-    from llm_twin_dagster import services
-    from llm_twin_dagster.stack import Stack
-    from twin.deployment import Deployment
-    from twin.home import Home
-
-    home = Home.from_settings()
-    Deployment(home).check()
-    with Stack(home, services.needed(), _service_line) as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stack.request_stop())
-        print_table(
-            ["what", "where"],
-            [
-                ["Dagster UI", stack.urls.get("dagster")],
-                ["The twin: chat and API", stack.urls.get("twin")],
-                ["Console: traces, models, review", stack.urls.get("console", "as set in the environment")],
-                ["Reviewer's token", f"in {home.root / 'reviewer-token'}"],
-            ],
-            title="The stack is up; Ctrl-C or `make down` stops it",
-        )
-        stack.watch()
-        log.print("stopping")
-
-
-def _service_line(name: str, line: str) -> None:
-    """Every service's log but mongod's, which is JSON for machines and in TWIN_HOME/logs."""
-    if name != "mongod":
-        step_line(name, line)
-
-
-@app.command()
-@explained
-def down() -> None:
-    """Stop the stack that runs for this TWIN_HOME."""
-    from llm_twin_dagster.stack import stop_running
-    from twin.home import Home
-
-    home = Home.from_settings()
-    out.print("The stack is stopped." if stop_running(home) else f"Nothing runs for {home.root}.", soft_wrap=True)
 
 
 @app.command()

@@ -42,6 +42,9 @@ REASONS = {
 P = ParamSpec("P")
 T = TypeVar("T")
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What a file system answers when it is full, read-only or somebody else's."""
+
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 """What is no terminal gets whole lines: whoever greps or mails them decides how wide they are."""
 log = Console(stderr=True, highlight=False)

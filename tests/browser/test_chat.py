@@ -16,7 +16,7 @@ from playwright.sync_api import expect, sync_playwright
 from pymongo import MongoClient
 
 from twin.processes import Child, answers, free_port, wait_until
-from twin.serving.process import start_model
+from twin.serving.process import ModelProcess, start_model
 from twin.settings import EndpointSettings, read
 from twin.warehouse import Warehouse
 
@@ -61,7 +61,7 @@ class Twin(NamedTuple):
     """The running twin, with its model."""
 
     url: str
-    model: Child
+    model: ModelProcess
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +75,12 @@ def twin(
         running.callback(drop, mongo_uri, database)
         ingest(root, warehouse, DOCUMENTS)
         small = read(EndpointSettings).model_copy(update={"threads": 1, "context_tokens": 2048})
-        model, model_url = start_model(gguf, settings=small, log=root / "model.log")
-        running.enter_context(model)
+        model = running.enter_context(start_model(gguf, settings=small, log=root / "model.log"))
         environment = {
             "TWIN_HOME": str(root),
             "MONGODB_URI": mongo_uri,
             "MONGODB_DATABASE": database,
-            "MODEL_ENDPOINT_URL": model_url,
+            "MODEL_ENDPOINT_URL": model.url,
             "TWIN_TRACING": "false",
             "RAG_MAX_ANSWER_TOKENS": "48",
         }
@@ -189,7 +188,7 @@ def test_stopping_an_answer_lets_one_ask_again(page: Page) -> None:
 
 
 def test_a_model_that_is_gone_is_said_on_the_page(page: Page, twin: Twin) -> None:
-    twin.model.kill()  # stays last: the model is gone after this
+    twin.model.stop()  # stays last: the model is gone after this
     ask(page, "How is the vector index published?")
     expect(page.get_by_role("alert")).to_contain_text("does not answer", timeout=30_000)
     keep_picture(page, "failure")

@@ -30,7 +30,8 @@ HTML = {"accept": "text/html"}
 
 @pytest.fixture
 def console(mongo_uri: str, mongo_database: str) -> Iterator[TestClient]:
-    with TestClient(Unpacked(create_app(mongo_uri, mongo_database)), raise_server_exceptions=False) as client:
+    app = Unpacked(create_app(lambda: mongo_uri, mongo_database))
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -300,13 +301,24 @@ def test_an_unknown_trace_is_a_page_for_people_and_json_for_programs(console: Te
 
 
 def test_without_mongodb_the_console_lives_but_is_not_ready() -> None:
-    app = create_app("mongodb://127.0.0.1:1/", "any", timeout_seconds=0.2)
+    app = create_app(lambda: "mongodb://127.0.0.1:1/", "any", timeout_seconds=0.2)
     with TestClient(app, raise_server_exceptions=False) as client:
         assert client.get("/health/live").status_code == 200
         assert client.get("/health/ready").status_code == 503
         answer = client.post(f"{API}/traces/batch", json={"traces": [trace()]})
         assert answer.status_code == 503
         assert "MongoDB" in answer.json()["message"]
+
+
+def test_the_console_follows_a_mongodb_that_moves(mongo_uri: str, mongo_database: str) -> None:
+    where = "mongodb://127.0.0.1:1/"
+    with TestClient(
+        create_app(lambda: where, mongo_database, timeout_seconds=2), raise_server_exceptions=False
+    ) as client:
+        assert client.post(f"{API}/traces/batch", json={"traces": [trace()]}).status_code == 503
+        where = mongo_uri
+        assert client.get("/health/ready").status_code == 200
+        assert client.post(f"{API}/traces/batch", json={"traces": [trace()]}).status_code == 204
 
 
 def test_the_program_serves_keeps_and_stops_cleanly(mongo_uri: str, mongo_database: str) -> None:

@@ -71,7 +71,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     from llm_twin_dagster import services
 
     with Stack(home, SERVICES, lambda *_: None) as stack:
-        for name, value in services.environment(home, stack.urls).items():
+        for name, value in services.environment(home).items():
             patch.setenv(name, value)
         first = run_job(home, "everything")
         before_review = Deployment(home).endpoint.status().state

@@ -119,7 +119,7 @@ def test_versions_replace_each_other_and_a_bad_one_changes_nothing(
     endpoint.delete()
     assert endpoint.status().state == "Absent"
     wait_until(lambda: not alive(last_pid), what="the end of the model process", timeout=WAIT)
-    assert host.stop(10) == 0
+    assert host.stop() == 0
 
 
 def test_a_first_version_that_does_not_start_is_failed_and_the_next_is_served(

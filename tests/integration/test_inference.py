@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
-from twin.processes import Child, answers, wait_until
+from twin.processes import wait_until
 from twin.serving.client import ChatClient, Completion, Delta
-from twin.serving.process import model_process, start_model
+from twin.serving.process import ModelProcess, model_process, start_model
 from twin.settings import EndpointSettings, read
 
 if TYPE_CHECKING:
@@ -231,35 +231,27 @@ def test_llama_cpp_s_own_port_answers_nobody(gguf: Path) -> None:
 
 
 @pytest.fixture
-def process(gguf: Path, settings: EndpointSettings) -> Iterator[tuple[Child, str]]:
-    child, url = start_model(gguf, settings=settings, name="twin@9")
-    with child:
-        yield child, url
+def process(gguf: Path, settings: EndpointSettings) -> Iterator[ModelProcess]:
+    with start_model(gguf, settings=settings, name="twin@9") as model:
+        wait_until(model.is_loaded, what="the model", timeout=60, child=model.child)
+        yield model
 
 
-def wait_for_ping(child: Child, url: str) -> None:
-    wait_until(lambda: answers(f"{url}/ping"), what="the model", timeout=60, child=child)
+def test_the_process_answers_to_the_name_it_was_given(process: ModelProcess) -> None:
+    assert httpx.get(f"{process.url}/health/ready", trust_env=False).json()["model"] == "twin@9"
+    assert ChatClient(f"{process.url}/v1").complete(QUESTION, max_tokens=1).model == "twin@9"
 
 
-def test_the_process_answers_to_the_name_it_was_given(process: tuple[Child, str]) -> None:
-    child, url = process
-    wait_for_ping(child, url)
-    assert httpx.get(f"{url}/health/ready", trust_env=False).json()["model"] == "twin@9"
-    assert ChatClient(f"{url}/v1").complete(QUESTION, max_tokens=1).model == "twin@9"
-
-
-def test_sigterm_ends_the_process_in_five_seconds_even_in_the_middle_of_an_answer(process: tuple[Child, str]) -> None:
-    child, url = process
-    wait_for_ping(child, url)
+def test_sigterm_ends_the_process_in_five_seconds_even_in_the_middle_of_an_answer(process: ModelProcess) -> None:
     times: list[float] = []
 
     async def read_until_it_breaks() -> None:
-        client = ChatClient(url)
+        client = ChatClient(process.url)
         try:
             async for _ in client.stream(COUNTING, max_tokens=LONG):
                 if not times:
                     times.append(time.monotonic())
-                    stopping = asyncio.get_running_loop().run_in_executor(None, child.stop, 20)
+                    stopping = asyncio.get_running_loop().run_in_executor(None, process.child.stop)
             await stopping
         finally:
             await client.aclose()
@@ -269,7 +261,7 @@ def test_sigterm_ends_the_process_in_five_seconds_even_in_the_middle_of_an_answe
     with pytest.raises(GenerationInterrupted):
         asyncio.run(read_until_it_breaks())
     assert times[1] - times[0] < 5
-    assert child.poll() == 0
+    assert process.child.poll() == 0
 
 
 def test_a_model_that_does_not_load_ends_the_process_and_says_why(tmp_path: Path, settings: EndpointSettings) -> None:

@@ -17,7 +17,7 @@ from pymongo import MongoClient
 
 from twin.deployment.addresses import OPIK_PATH
 from twin.processes import Child, answers, free_port, wait_until
-from twin.serving.process import start_model
+from twin.serving.process import ModelProcess, start_model
 from twin.settings import EndpointSettings, read
 from twin.warehouse import Warehouse
 
@@ -96,11 +96,10 @@ def stack(environment: dict[str, str], gguf: Path, ingest: Callable[..., None]) 
     with contextlib.ExitStack() as running:
         warehouse = running.enter_context(Warehouse(environment["MONGODB_URI"], environment["MONGODB_DATABASE"]))
         ingest(root, warehouse, DOCUMENTS)
-        model, model_url = start_model(gguf, settings=MODEL, log=root / "model.log")
-        running.enter_context(model)
+        model = running.enter_context(start_model(gguf, settings=MODEL, log=root / "model.log"))
         console = running.enter_context(program("app.console", root, environment))
-        wait_until(lambda: answers(f"{model_url}/ping"), what="the model", timeout=90, child=model)
-        settings_of_twin = {"MODEL_ENDPOINT_URL": model_url, "OPIK_URL_OVERRIDE": console + OPIK_PATH}
+        wait_until(model.is_loaded, what="the model", timeout=90, child=model.child)
+        settings_of_twin = {"MODEL_ENDPOINT_URL": model.url, "OPIK_URL_OVERRIDE": console + OPIK_PATH}
         url = running.enter_context(program("app.rag", root, environment | settings_of_twin))
         yield Stack(url, console, warehouse)
 
@@ -236,17 +235,16 @@ class Frail(NamedTuple):
     """A twin whose model may be killed and whose console is gone."""
 
     url: str
-    model: Child
+    model: ModelProcess
 
 
 @pytest.fixture(scope="module")
 def frail(stack: Stack, environment: dict[str, str], gguf: Path) -> Iterator[Frail]:
     root = Path(environment["TWIN_HOME"])
-    model, model_url = start_model(gguf, settings=MODEL)
-    with model:
+    with start_model(gguf, settings=MODEL) as model:
         nobody = f"http://127.0.0.1:{free_port()}{OPIK_PATH}"
-        twin = environment | {"MODEL_ENDPOINT_URL": model_url, "OPIK_URL_OVERRIDE": nobody}
-        wait_until(lambda: answers(f"{model_url}/ping"), what="the model", timeout=90, child=model)
+        twin = environment | {"MODEL_ENDPOINT_URL": model.url, "OPIK_URL_OVERRIDE": nobody}
+        wait_until(model.is_loaded, what="the model", timeout=90, child=model.child)
         with program("app.rag", root, twin) as url:
             yield Frail(url, model)
 
@@ -264,7 +262,7 @@ def test_the_model_killed_in_the_middle_of_an_answer_is_an_error_event(stack: St
         lines = response.iter_lines()
         found = next(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
         next(line for line in lines if line.startswith("event: token"))
-        for process in psutil.Process(frail.model.pid).children(recursive=True):
+        for process in psutil.Process(frail.model.child.pid).children(recursive=True):
             process.kill()
         rest = list(lines)
     assert "event: error" in rest

@@ -16,6 +16,8 @@ import uvicorn
 
 from app.console.server import create_app
 from app.console.store.opik import MAX_CHARACTERS
+from app.http.bodies import Unpacked
+from llm_twin_dagster.stack import only_supervisor
 from twin.deployment import Deployment
 from twin.deployment.addresses import OPIK_PATH
 from twin.home import Home, RunState, ServiceState
@@ -35,7 +37,7 @@ class Console:
     def __init__(self, mongo_uri: str, database: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._make: Callable[[], Any] = lambda: create_app(mongo_uri, database)
+        self._make: Callable[[], Any] = lambda: Unpacked(create_app(lambda: mongo_uri, database))
 
     def start(self) -> None:
         config = uvicorn.Config(self._make(), port=self.port, log_level="warning", timeout_graceful_shutdown=1)
@@ -198,8 +200,9 @@ def started(console: Console, home: Path) -> Generator[None]:
     """A console that runs as the stack of a home."""
     console.start()
     service = ServiceState(url=console.url, pid=os.getpid())
-    Home(home).write_run_state(RunState(pid=os.getpid(), services={"console": service}))
-    yield
+    with only_supervisor(Home(home)):
+        Home(home).write_run_state(RunState(pid=os.getpid(), services={"console": service}))
+        yield
     console.stop()
 
 

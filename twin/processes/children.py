@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Child", "alive", "stopping"]
 
 TAIL_LINES = 200
+GUARD_SECONDS = 5.0
+"""How much longer than its command a guard may take."""
 LINE_BYTES = 64 * 1024
 """A longer line of output is cut into several."""
 
@@ -30,6 +32,17 @@ class Child:
     """A running command. Its output goes to `log` (a file, appended) and to `on_line`, one line at a time.
 
     The command runs under `twin.processes.lifeline`, so it dies with this process even when this process is killed.
+
+    Args:
+        name: What its threads are called.
+        command: The program and its arguments.
+        env: Variables besides this process's own.
+        cwd: Where it runs.
+        log: A file that its output is appended to.
+        on_line: Told each line of output, in a thread of its own.
+        grace: Seconds that it and all that it started have to end when they are asked to.
+        orphan_grace: The same, when this process is gone.
+        fds: Files or sockets of this process that it inherits, under the same numbers.
     """
 
     def __init__(
@@ -41,20 +54,26 @@ class Child:
         cwd: Path | None = None,
         log: Path | None = None,
         on_line: Callable[[str], None] | None = None,
+        grace: float = 10.0,
+        orphan_grace: float = 5.0,
+        fds: Sequence[int] = (),
     ) -> None:
         self.name = name
+        self.grace = grace
+        self._orphan_grace = orphan_grace
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._tail_lock = threading.Lock()
         self._log = _log_file(log) if log else None
         self._on_line = on_line
         self._is_heard = True
         self._process = subprocess.Popen(
-            [sys.executable, "-E", "-S", lifeline.__file__, *command],
+            [sys.executable, "-E", "-S", lifeline.__file__, str(grace), str(orphan_grace), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
             cwd=cwd,
+            pass_fds=fds,
             start_new_session=True,
         )
         self._pump = threading.Thread(target=self._read_output, name=f"log-{name}", daemon=True)
@@ -81,24 +100,24 @@ class Child:
         self._pump.join(timeout=5)
         return code
 
-    def stop(self, grace: float = 10.0) -> int:
-        """Asks the command to end (SIGTERM), waits, and after `grace` seconds kills it. Safe to call twice."""
+    def stop(self) -> int:
+        """Asks the command to end (SIGTERM) and returns when all that it started has ended. Safe to call twice."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(grace)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self._wait_for_guard(self.grace)
+        return self.kill()
+
+    def kill(self) -> int:
+        """Cuts the lifeline, as this process's death would, and returns when all that the command started has ended."""
         if self._process.stdin:
             self._process.stdin.close()
+        self._wait_for_guard(self._orphan_grace)
         return self.wait()
 
-    def kill(self) -> None:
-        """Cuts the lifeline: the guard asks the command to end, and after its own grace kills it and all it started."""
-        if self._process.stdin:
-            self._process.stdin.close()  # the guard sees its lifeline cut and cleans up the group
+    def _wait_for_guard(self, grace: float) -> None:
+        """The guard kills what is left after `grace` seconds; one that does not is killed itself."""
         try:
-            self._process.wait(lifeline.GRACE_SECONDS + 2)
+            self._process.wait(grace + GUARD_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
 

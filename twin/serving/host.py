@@ -7,6 +7,7 @@ one finish its answers, and starts a model process that died again. What it does
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -15,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 
-from twin import http_clients
 from twin.errors import PlatformError
-from twin.processes import Backoff, Child, answers
-from twin.serving.process import START_SECONDS, STOP_SECONDS, start_model
+from twin.processes import Backoff, Watch
+from twin.processes.supervision import PATIENCE_SECONDS
+from twin.serving.process import START_SECONDS, ModelProcess, start_model
 from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Request
 from twin.settings import EndpointSettings, read
 
@@ -47,10 +47,15 @@ class Replica:
     """A model process."""
 
     config: EndpointConfig
-    child: Child
-    url: str
+    model: ModelProcess
+    watch: Watch
     since: float
     """When it was started; once it answers, when it began to; once another replaced it, when that was."""
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.watch.close()
+        self.model.stop()
 
 
 class Host:
@@ -63,11 +68,13 @@ class Host:
         *,
         clock: Callable[[], float] = time.monotonic,
         log: Callable[[str], None] = print,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._files = EndpointFiles(root)
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._patience = patience
         self._status = HostStatus()
         self._request: Request | None = None
         self._candidate: Replica | None = None
@@ -92,6 +99,7 @@ class Host:
 
     def step(self) -> None:
         """Does what is due now."""
+        self._files.beat()
         self._follow_request()
         self._watch_candidate()
         self._watch_serving()
@@ -131,9 +139,10 @@ class Host:
     def _start(self, config: EndpointConfig) -> None:
         """Starts a candidate for `config`. Until it answers, whatever answers now goes on."""
         name = f"{self._settings.name}@{config.version}"
-        folder = self._files.place(config)
-        child, url = start_model(folder, settings=self._settings, name=name, sha256=config.sha256, on_line=self._log)
-        self._candidate = Replica(config, child, url, self._clock())
+        folder, log = self._files.place(config), self._log
+        model = start_model(folder, settings=self._settings, name=name, sha256=config.sha256, on_line=log)
+        watch = Watch(model.child, model.is_loaded, patience=self._patience)
+        self._candidate = Replica(config, model, watch, self._clock())
         if self._serving is not None:
             message = f"Version {config.version} is starting; version {self._serving.config.version} answers."
             self._say(msgspec.structs.replace(self._status, state="Updating", message=message))
@@ -145,14 +154,14 @@ class Host:
         candidate = self._candidate
         if candidate is None:
             return
-        if answers(f"{candidate.url}/ping"):
+        child = candidate.model.child
+        if (code := child.poll()) is not None:
+            child.wait()  # for its last lines
+            self._reject(candidate, f"its process ended with exit code {code}.\n{child.last_lines()}")
+        elif candidate.watch.has_answered:
             self._switch_to(candidate)
-        elif (code := candidate.child.poll()) is not None:
-            candidate.child.wait()  # for its last lines
-            self._reject(candidate, f"its process ended with exit code {code}.\n{candidate.child.last_lines()}")
         elif self._clock() - candidate.since > START_SECONDS:
-            candidate.child.kill()
-            reason = f"it did not answer within {START_SECONDS:.0f} s.\n{candidate.child.last_lines()}"
+            reason = f"it did not answer within {START_SECONDS:.0f} s.\n{child.last_lines()}"
             self._reject(candidate, reason)
 
     def _switch_to(self, candidate: Replica) -> None:
@@ -166,8 +175,8 @@ class Host:
             HostStatus(
                 state="InService",
                 config=candidate.config,
-                url=candidate.url,
-                pid=candidate.child.pid,
+                url=candidate.model.url,
+                pid=candidate.model.child.pid,
                 previous=previous,
                 answered=self._request.id if self._request else None,
             )
@@ -176,6 +185,7 @@ class Host:
     def _reject(self, candidate: Replica, reason: str) -> None:
         """Gives a candidate up. What answers goes on; where nothing does, the last good version is started again."""
         self._candidate = None
+        candidate.stop()
         version = candidate.config.version
         answered = self._request.id if self._request else None
         if self._is_requested(candidate):
@@ -204,17 +214,19 @@ class Host:
 
     def _watch_serving(self) -> None:
         serving = self._serving
-        if serving is None or (code := serving.child.poll()) is None:
+        if serving is None or (trouble := serving.watch.trouble()) is None:
             return
         self._serving = None
-        what = f"The model process of version {serving.config.version} ended with exit code {code}."
+        serving.stop()
+        what = f"The model process of version {serving.config.version} {trouble}."
         self._schedule_restart(what, ran_for=self._clock() - serving.since)
 
     def _schedule_restart(self, what: str, *, ran_for: float) -> None:
         wait = self._backoff.failed(ran_for)
         self._restart_at = self._clock() + wait
         message = f"{what}\nIt is started again in {wait:.0f} s (attempt {self._backoff.failures})."
-        self._say(msgspec.structs.replace(self._status, state="Creating", url=None, pid=None, message=message))
+        status = msgspec.structs.replace(self._status, state="Creating", url=None, pid=None, message=message)
+        self._say(msgspec.structs.replace(status, attempts=self._backoff.failures))
 
     def _restart_if_due(self) -> None:
         """Starts the last good version when nothing answers and nothing is about to."""
@@ -233,33 +245,25 @@ class Host:
     def _stop_drained(self) -> None:
         for replica in list(self._retired):
             age = self._clock() - replica.since
-            if age > DRAIN_SECONDS or (age > LINGER_SECONDS and not _has_answers_to_finish(replica)):
-                replica.child.stop(STOP_SECONDS)
+            if age > DRAIN_SECONDS or (age > LINGER_SECONDS and not replica.model.answers_in_the_making()):
+                replica.stop()
                 self._retired.remove(replica)
 
     def _discard_candidate(self) -> None:
         if self._candidate is not None:
-            self._candidate.child.stop(STOP_SECONDS)
+            self._candidate.stop()
             self._candidate = None
 
     def _stop_all(self) -> None:
         self._discard_candidate()
         for replica in [*self._retired, *([self._serving] if self._serving else [])]:
-            replica.child.stop(STOP_SECONDS)
+            replica.stop()
 
     def _say(self, status: HostStatus) -> None:
-        self._status = status
-        self._files.write_status(status)
+        self._status = msgspec.structs.replace(status, host=os.getpid())
+        self._files.write_status(self._status)
         version = status.config.version if status.config else "-"
         self._log(f"endpoint {status.state} version={version} url={status.url or '-'} {status.message}".rstrip())
-
-
-def _has_answers_to_finish(replica: Replica) -> bool:
-    try:
-        ping = http_clients.request("GET", f"{replica.url}/ping", timeout=1.0).json()
-    except (httpx.HTTPError, ValueError):
-        return False
-    return ping["active"] + ping["waiting"] > 0
 
 
 def main(arguments: Sequence[str]) -> int:

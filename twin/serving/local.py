@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["LocalEndpoint", "resolve_client"]
 
 POLL_SECONDS = 0.05
+SILENT_SECONDS = 15.0
+"""The host looks ten times a second; stopping a process may hold it up for some."""
 NO_HOST = "The endpoint host of {folder} does not run. Start the stack: `make up`."
 NONE_DEPLOYED = (
     "No model is deployed yet. Approve a version, on the console's review page or with "
@@ -44,6 +46,17 @@ class LocalEndpoint:
         """Whether the host process is there to do what it is told."""
         return self._files.host_is_running()
 
+    def host_is_well(self) -> bool:
+        """Whether the host process gives signs of life."""
+        return self._files.host_is_running() and self._files.since_last_beat() < SILENT_SECONDS
+
+    def is_settled(self) -> bool:
+        """Whether what shall answer does, or could not be started: waiting longer tells nothing new."""
+        said = self._files.status()
+        if said.host != self._files.host():
+            return said.state == "Absent"
+        return said.state not in ("Creating", "Updating") or said.attempts > 0
+
     def deploy(self, version: str, folder: Path, sha256: str, timeout: float = DEPLOY_SECONDS) -> EndpointStatus:
         """See `Endpoint`."""
         self._require_host()
@@ -62,11 +75,14 @@ class LocalEndpoint:
             held=request.held if request else (),
             message=said.message,
         )
-        if said.state == "Absent" or self._files.host_is_running():
+        if said.state == "Absent":
             return status
-        return msgspec.structs.replace(
-            status, state="Failed", url=None, message=NO_HOST.format(folder=self._files.folder)
-        )
+        if not self._files.host_is_running():
+            message = NO_HOST.format(folder=self._files.folder)
+            return msgspec.structs.replace(status, state="Failed", url=None, message=message)
+        if said.host != self._files.host():  # what the host before it said
+            return msgspec.structs.replace(status, state="Creating", url=None, message="The endpoint host starts.")
+        return status
 
     def rollback(self) -> EndpointStatus:
         """See `Endpoint`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twin.errors import ModelUnavailable, PlatformError
-from twin.processes import Child, answers, free_port, http_url, wait_until
+from twin.processes import Child, Listener, wait_until
 from twin.serving.client import ChatClient
 
 if TYPE_CHECKING:
@@ -16,12 +17,45 @@ if TYPE_CHECKING:
 
     from twin.settings import EndpointSettings
 
-__all__ = ["START_SECONDS", "STOP_SECONDS", "model_process", "start_model"]
+__all__ = ["START_SECONDS", "ModelProcess", "model_process", "start_model"]
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+PING_SECONDS = 5.0
 ENGINE_SETTINGS = ("context_tokens", "slots", "queue_limit", "answer_seconds", "threads")
+
+
+@dataclass(frozen=True)
+class ModelProcess:
+    """The container program, running, and its address, which ends with it."""
+
+    child: Child
+    listener: Listener
+
+    @property
+    def url(self) -> str:
+        return self.listener.url
+
+    def is_loaded(self) -> bool:
+        """Whether it can answer questions."""
+        return self.listener.answers("/ping", PING_SECONDS)
+
+    def answers_in_the_making(self) -> int:
+        """How many questions it has not answered yet; 0 when it does not say."""
+        said = self.listener.json("/ping")
+        return said.get("active", 0) + said.get("waiting", 0)
+
+    def stop(self) -> None:
+        """Ends it. Who still waits to connect is refused."""
+        self.child.stop()
+        self.listener.close()
+
+    def __enter__(self) -> ModelProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 @contextlib.contextmanager
@@ -31,14 +65,13 @@ def model_process(path: Path, *, settings: EndpointSettings, log: Path | None = 
     Raises:
         ModelUnavailable: The model did not load; carries the last lines that the process wrote.
     """
-    child, url = start_model(path, settings=settings, log=log)
-    client = ChatClient(url, timeout=settings.timeout_seconds)
-    try:
-        _wait_until_loaded(child, url, path)
-        yield client
-    finally:
-        client.close()
-        child.stop(STOP_SECONDS)
+    with start_model(path, settings=settings, log=log) as model:
+        client = ChatClient(model.url, timeout=settings.timeout_seconds)
+        try:
+            _wait_until_loaded(model, path)
+            yield client
+        finally:
+            client.close()
 
 
 def start_model(
@@ -49,8 +82,8 @@ def start_model(
     sha256: str | None = None,
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
-) -> tuple[Child, str]:
-    """Starts the container program for the model at `path`; returns it and its URL, without waiting for `/ping`.
+) -> ModelProcess:
+    """Starts the container program for the model at `path`, without waiting until it is loaded.
 
     Args:
         path: A .gguf file or a model folder.
@@ -60,19 +93,28 @@ def start_model(
         log: A file for its output.
         on_line: Is given each line of its output.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "app.inference", "--model", str(path), "--host", HOST, "--port", str(port)]
+    listener = Listener(HOST)
+    command = [sys.executable, "-m", "app.inference", "--model", str(path), *listener.arguments]
     if name:
         command += ["--name", name]
     if sha256:
         command += ["--sha256", sha256]
-    child = Child(f"model-{port}", command, env=_environment(settings), log=log, on_line=on_line)
-    return child, http_url(HOST, port)
+    child = Child(
+        name or "model",
+        command,
+        env=_environment(settings) | listener.environment,
+        log=log,
+        on_line=on_line,
+        grace=STOP_SECONDS,
+        fds=[listener.fd],
+    )
+    return ModelProcess(child, listener)
 
 
-def _wait_until_loaded(child: Child, url: str, path: Path) -> None:
+def _wait_until_loaded(model: ModelProcess, path: Path) -> None:
+    what = f"The model at {path}"
     try:
-        wait_until(lambda: answers(f"{url}/ping"), what=f"The model at {path}", timeout=START_SECONDS, child=child)
+        wait_until(model.is_loaded, what=what, timeout=START_SECONDS, child=model.child)
     except PlatformError as error:
         raise ModelUnavailable(error.message, detail=error.detail) from error
 

@@ -7,6 +7,8 @@ host.lock      locked by the host for as long as it lives, so a killed host is s
 
 import contextlib
 import logging
+import os
+import time
 import uuid
 from collections.abc import Generator
 from datetime import datetime
@@ -61,6 +63,10 @@ class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the last request that came to an end."""
     error: str | None = None
     """Why it could not be met."""
+    host: int | None = None
+    """The process id of the host that says so: what a dead one said is not believed once another has the lock."""
+    attempts: int = 0
+    """How often in a row what answered last did not start again, or ended soon."""
 
 
 class EndpointFiles:
@@ -72,6 +78,7 @@ class EndpointFiles:
         self._desired = self.folder / "desired.json"
         self._status = self.folder / "status.json"
         self._lock = self.folder / "host.lock"
+        self._last_beat = 0.0
         self._cache: dict[Path, tuple[tuple[int, int], msgspec.Struct | None]] = {}
 
     def config(self, version: str, folder: Path, sha256: str) -> EndpointConfig:
@@ -101,6 +108,24 @@ class EndpointFiles:
     def host_is_running(self) -> bool:
         """Whether a host holds the lock."""
         return disk.is_locked(self._lock)
+
+    def host(self) -> int | None:
+        """The process id of the host that holds the lock, if one does."""
+        return disk.holder(self._lock)
+
+    def beat(self) -> None:
+        """The host's sign of life, many times a minute; at most one a second reaches the disk."""
+        if time.monotonic() - self._last_beat >= 1.0:
+            self._last_beat = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self._lock)
+
+    def since_last_beat(self) -> float:
+        """Seconds since the host's last sign of life."""
+        try:
+            return time.time() - self._lock.stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")
 
     @contextlib.contextmanager
     def host_lock(self) -> Generator[None]:

@@ -28,6 +28,8 @@ __all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "finished_m
 
 STOP_SECONDS = 60.0
 """How long an interrupted program may take to finish its step and save a checkpoint."""
+ORPHAN_SECONDS = 30.0
+"""The same when whoever started it is gone."""
 
 INTERRUPTED = 75
 
@@ -150,11 +152,19 @@ class LocalTrainer:
 
         command = [sys.executable, "-m", "twin.training.program", "--root", str(root)]
         env = {**_environment(root), "SM_CHANNEL_BASE": str(job.base.folder), **self.env}
-        child = Child(f"train-{job.name}", command, env=env, log=root / "output" / "train.log", on_line=on_line)
+        child = Child(
+            f"train-{job.name}",
+            command,
+            env=env,
+            log=root / "output" / "train.log",
+            on_line=on_line,
+            grace=STOP_SECONDS,
+            orphan_grace=ORPHAN_SECONDS,
+        )
         try:
             code = child.wait()
         finally:
-            child.stop(STOP_SECONDS)
+            child.stop()
         if code == INTERRUPTED:
             raise TrainingFailed(f"Training {job.name} was interrupted; its checkpoint is kept. Run it again to go on.")
         if code != 0:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from llm_twin_dagster.stack import only_supervisor
 from twin import settings
 from twin.deployment import Deployment, destinations
 from twin.errors import RegistryUnavailable, ReviewRequired, SettingsError
@@ -14,7 +16,7 @@ from twin.home import Home, RunState, ServiceState
 from twin.settings import SETTINGS_CLASSES, EndpointSettings, ModelSettings, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from twin.training.job import LocalTrainer
@@ -27,7 +29,7 @@ OPIK = "https://www.comet.com/opik/api"
 
 
 @pytest.fixture
-def place(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Home:
+def place(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Home]:
     """A home whose console and mongod are said to run, without any setting."""
     for concern in SETTINGS_CLASSES:
         for field in concern.model_fields.values():
@@ -41,8 +43,9 @@ def place(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Home:
         "mongod": ServiceState(url="mongodb://127.0.0.1:18002", pid=1),
         "console": ServiceState(url=CONSOLE, pid=1),
     }
-    place.write_run_state(RunState(pid=1, services=services))  # process 1 lives
-    return place
+    with only_supervisor(place):
+        place.write_run_state(RunState(pid=os.getpid(), services=services))
+        yield place
 
 
 @pytest.mark.parametrize(

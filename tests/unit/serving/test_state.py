@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -14,7 +16,9 @@ from twin.serving.state import EndpointConfig, EndpointFiles, HostStatus, Reques
 from twin.settings import EndpointSettings, read
 
 CONFIG = EndpointConfig(version="1.0.0", folder="/models/one", sha256="ab")
-SERVING = HostStatus(state="InService", config=CONFIG, url="http://127.0.0.1:9", pid=1)
+HOST = os.getpid()
+"""These tests hold the host's lock themselves."""
+SERVING = HostStatus(state="InService", config=CONFIG, url="http://127.0.0.1:9", pid=1, host=HOST)
 
 
 @pytest.fixture
@@ -99,6 +103,25 @@ def test_without_a_host_what_was_served_has_failed_and_says_how_to_start(home: P
     assert "make up" in status.message
 
 
+def test_what_an_earlier_host_said_is_not_believed_of_the_next(home: Path, files: EndpointFiles) -> None:
+    files.write_status(msgspec.structs.replace(SERVING, host=HOST + 1))
+    with files.host_lock():
+        status = LocalEndpoint(home).status()
+        assert not LocalEndpoint(home).is_settled()
+    assert (status.state, status.version, status.url) == ("Creating", "1.0.0", None)
+
+
+def test_a_host_that_gives_no_sign_of_life_is_not_well(home: Path, files: EndpointFiles) -> None:
+    endpoint = LocalEndpoint(home)
+    assert not endpoint.host_is_well()
+    with files.host_lock():
+        assert endpoint.host_is_well()
+        os.utime(files.folder / "host.lock", (1, 1))
+        assert not endpoint.host_is_well()
+        files.beat()
+        assert endpoint.host_is_well()
+
+
 def test_nothing_is_deployed_without_a_host(home: Path, files: EndpointFiles) -> None:
     with pytest.raises(ModelUnavailable, match="make up"):
         LocalEndpoint(home).deploy("1.0.0", Path("/models/one"), "ab")
@@ -166,8 +189,8 @@ def test_a_set_url_wins_over_the_local_endpoint(home: Path, settings: EndpointSe
     ("said", "says"),
     [
         (HostStatus(), "approve"),
-        (HostStatus(state="Creating", message="Version 1.0.0 is starting."), "starting. Try again"),
-        (HostStatus(state="Failed", message="Version 1.0.0 cannot be served."), "cannot be served"),
+        (HostStatus(state="Creating", message="Version 1.0.0 is starting.", host=HOST), "starting. Try again"),
+        (HostStatus(state="Failed", message="Version 1.0.0 cannot be served.", host=HOST), "cannot be served"),
     ],
 )
 def test_why_no_model_answers_is_told(
@@ -181,7 +204,8 @@ def test_why_no_model_answers_is_told(
 def test_the_log_of_a_dead_model_process_is_detail_and_not_for_the_client(
     home: Path, files: EndpointFiles, settings: EndpointSettings
 ) -> None:
-    files.write_status(HostStatus(state="Failed", message="Version 1.0.0 cannot be served: exit code 1.\nTraceback"))
+    said = "Version 1.0.0 cannot be served: exit code 1.\nTraceback"
+    files.write_status(HostStatus(state="Failed", message=said, host=HOST))
     with files.host_lock(), pytest.raises(ModelUnavailable) as caught:
         resolve_client(settings, home)
     assert "Traceback" not in caught.value.message

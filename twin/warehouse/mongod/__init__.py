@@ -10,6 +10,6 @@ repair.py        saving what can be read of damaged data
 
 from twin.warehouse.mongod.origin import Choice, choose
 from twin.warehouse.mongod.repair import repair
-from twin.warehouse.mongod.server import RunningMongod, start
+from twin.warehouse.mongod.server import RunningMongod, answers, start
 
-__all__ = ["Choice", "RunningMongod", "choose", "repair", "start"]
+__all__ = ["Choice", "RunningMongod", "answers", "choose", "repair", "start"]

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
     from twin.warehouse.mongod.binaries import Binary, Version
 
-__all__ = ["RunningMongod", "command", "leave_replica_set", "prepare", "start"]
+__all__ = ["RunningMongod", "answers", "command", "leave_replica_set", "prepare", "start"]
 
 logger = logging.getLogger(__name__)
 
 REPLICA_SET = "twin"
 START_SECONDS = 60.0
+ASK_MS = 5_000
+"""How long a server may take to answer that it is well."""
 END_SECONDS = 5.0
 POLL_SECONDS = 0.1
 CACHE_GB = 0.25
@@ -54,6 +56,10 @@ class RunningMongod:
         """The connection string. Transactions work over it."""
         return address.uri_of(self.socket)
 
+    def is_well(self) -> bool:
+        """Whether it answers a command now."""
+        return answers(self.uri)
+
     def stop(self) -> None:
         """Shuts the server down cleanly. Safe to call twice."""
         self.child.stop()
@@ -63,6 +69,15 @@ class RunningMongod:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def answers(uri: str) -> bool:
+    """Whether the server at `uri` answers a command now."""
+    with MongoClient(uri, serverSelectionTimeoutMS=ASK_MS, socketTimeoutMS=ASK_MS) as client:
+        try:
+            return bool(client.admin.command("ping"))
+        except PyMongoError:
+            return False
 
 
 class _Ended(PlatformError):
