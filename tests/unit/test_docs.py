@@ -1,0 +1,77 @@
+"""The handbook holds together: its links lead somewhere, and every page can be found from the first one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+DOCS = PROJECT / "docs"
+INDEX = DOCS / "index.md"
+PAGES = sorted(DOCS.rglob("*.md"))
+LINK = re.compile(r"\[[^\]\[]*\]\(\s*<?([^)\s>]+)")
+HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
+
+
+class Link(NamedTuple):
+    page: Path
+    target: Path
+    anchor: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(PROJECT)} -> {self.target}#{self.anchor}"
+
+
+def prose(text: str) -> str:
+    """A page without its code, where brackets are no links and # is no heading."""
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+def links(page: Path) -> list[Link]:
+    """Those of a page that lead to files of this project."""
+    targets = [urlsplit(target) for target in LINK.findall(prose(page.read_text("utf-8")))]
+    return [
+        Link(page, (page.parent / unquote(target.path)).resolve() if target.path else page, target.fragment)
+        for target in targets
+        if not target.scheme and not target.netloc
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub names the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
+
+
+@pytest.mark.parametrize("page", [*PAGES, PROJECT / "README.md"], ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_leads_to_a_file_and_a_heading_in_it(page: Path) -> None:
+    found = links(page)
+    assert [str(link) for link in found if not link.target.exists()] == []
+    to_headings = [link for link in found if link.anchor]
+    assert [str(link) for link in to_headings if link.anchor not in anchors(link.target)] == []
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    reached, waiting = {INDEX}, [INDEX]
+    while waiting:
+        new = {link.target for link in links(waiting.pop()) if link.target.suffix == ".md"} - reached
+        reached |= new
+        waiting += new
+    assert [str(page.relative_to(DOCS)) for page in PAGES if page not in reached] == []
+
+
+def test_the_index_lists_every_page_once() -> None:
+    listed = Counter(link.target for link in links(INDEX))
+    assert {str(page.relative_to(DOCS)): listed[page] for page in PAGES if page != INDEX and listed[page] != 1} == {}
+
+
+def test_a_link_in_code_is_no_link_and_a_broken_one_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A (b), c's\n\n[here](#a-b-cs) and [gone](gone.md#x), `[no](no.md)`\n\n```\n[no](no.md)\n```\n")
+    assert links(page) == [Link(page, page, "a-b-cs"), Link(page, tmp_path / "gone.md", "x")]
+    assert anchors(page) == {"a-b-cs"}
