@@ -19,7 +19,7 @@ from app.console.layout import page
 from app.console.review import reviewer_of
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
-from twin.registry.comet import MANIFEST_FILE, numbers
+from twin.registry.manifests import MANIFEST_FILE, numbers
 
 __all__ = ["ScoreRow", "route_handlers", "score_rows"]
 

@@ -16,7 +16,8 @@ import pytest
 from app.console.review import COOKIE, session_of
 from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.processes import Child, answers, free_port, wait_until
-from twin.registry.comet import CometRegistry, experiment
+from twin.registry.comet import CometRegistry
+from twin.registry.experiments import experiment
 from twin.registry.review import ReviewClient
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import pytest
 
 from twin.errors import InputError, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.processes import Child, answers, free_port, wait_until
-from twin.registry.comet import CometRegistry, experiment, reachable
+from twin.registry.comet import CometRegistry
+from twin.registry.experiments import experiment, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -1,4 +1,4 @@
-"""Comet's model registry and experiments, or the console's stand-in for them; only the URL differs.
+"""Comet's model registry, or the console's stand-in for it; only the URL differs.
 
 Writing goes through the `comet_ml` SDK. Reading goes straight to the REST endpoints that the SDK itself reads from,
 because importing the SDK takes 2 to 4 s and a sensor asks every half minute.
@@ -11,54 +11,30 @@ page; locally, on the console's review page (`twin.registry.review`).
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import httpx
 
 from twin import http_clients
-from twin.errors import InputError, NotAuthorized, RegistryUnavailable, UnknownName
-from twin.records import ModelVersion, content_hash
+from twin.errors import NotAuthorized, RegistryUnavailable, UnknownName
+from twin.records import ModelVersion
 from twin.registry.contract import DEVELOPMENT, PRODUCTION, version_key
+from twin.registry.experiments import REACH_SECONDS, experiment, reachable, root_of, unreachable
+from twin.registry.manifests import MANIFEST_FILE, encode, manifest_fingerprint, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
-    from comet_ml import CometExperiment
+__all__ = ["CometRegistry"]
 
-__all__ = [
-    "IDENTITY_KEYS",
-    "MANIFEST_FILE",
-    "CometRegistry",
-    "experiment",
-    "manifest_fingerprint",
-    "numbers",
-    "reachable",
-]
-
-logger = logging.getLogger(__name__)
-
-MANIFEST_FILE = "manifest.json"
-MAX_MANIFEST_BYTES = 1_000_000
-IDENTITY_KEYS = ("sha256", "dataset_version", "code_version", "base_model", "hyperparameters", "recipe")
-"""The parts of a manifest that say which model it is; the rest (scores, times, examples) are findings about it."""
-REACH_SECONDS = 1.4
 READ_SECONDS = 10.0
 REGISTER_SECONDS = 60.0
 READERS = 8
-SDK_ENVIRONMENT = {
-    "COMET_DISABLE_AUTO_LOGGING": "1",
-    "COMET_LOGGING_CONSOLE": "WARNING",
-}
 REVIEW_ACTIONS: Mapping[str, Literal["pending", "approved", "rejected"]] = {
     "MODEL_VERSION_STATUS_REQUEST_CHANGE": "pending",
     "MODEL_VERSION_STATUS_REQUEST_APPROVED": "approved",
@@ -242,127 +218,12 @@ REVIEW_REQUEST: dict[str, Any] = {
 }
 
 
-@contextmanager
-def experiment(
-    name: str,
-    *,
-    url: str,
-    api_key: str | None,
-    workspace: str | None,
-    project: str = "llm-twin",
-    offline_folder: Path | None = None,
-) -> Generator[CometExperiment]:
-    """A running Comet experiment that ends, with everything sent, when the block ends.
-
-    When Comet does not answer, the experiment is written to a zip file in `offline_folder` instead, and a warning says
-    so: `comet upload FILE` sends it later. Started unguarded, the SDK would block for half a minute and then drop
-    everything.
-
-    Raises:
-        RegistryUnavailable: Comet does not answer and there is no `offline_folder`.
-    """
-    online = reachable(url)
-    if not online and offline_folder is None:
-        raise RegistryUnavailable(unreachable(url))
-    http_clients.spare_proxy(url)
-    os.environ.update({**SDK_ENVIRONMENT, **os.environ, "COMET_URL_OVERRIDE": url})
-    import comet_ml  # 2 to 4 s, and it reads the variables above when it is imported
-
-    config = comet_ml.ExperimentConfig(
-        name=name,
-        offline_directory=str(offline_folder) if offline_folder else None,
-        display_summary_level=0,
-        log_code=False,
-        log_graph=False,
-        log_git_metadata=False,
-        log_git_patch=False,
-        log_env_details=False,
-        parse_args=False,
-        auto_output_logging="",
-    )
-    if not online:
-        logger.warning(
-            "%s The experiment %r is kept in %s; send it later with `comet upload`.",
-            unreachable(url),
-            name,
-            offline_folder,
-        )
-    running = comet_ml.start(
-        api_key=api_key,
-        workspace=workspace,
-        project_name=project,
-        online=online,
-        mode="create",
-        experiment_config=config,
-    )
-    try:
-        yield running
-    finally:
-        running.end()
-
-
-def reachable(url: str) -> bool:
-    """Whether a Comet server answers there, learned within 3 s."""
-    try:
-        version_url = root_of(url) + "/clientlib/isAlive/ver"
-        answer = http_clients.request("GET", version_url, timeout=REACH_SECONDS, headers={"Authorization": "-"})
-    except httpx.HTTPError:
-        return False
-    return answer.is_success
-
-
-def manifest_fingerprint(manifest: Mapping[str, Any]) -> str:
-    """What makes two manifests the same model: the hash of their IDENTITY_KEYS, or of all where there is none."""
-    identity = {key: manifest[key] for key in IDENTITY_KEYS if key in manifest} or dict(manifest)
-    return content_hash(json.dumps(identity, sort_keys=True, default=str))
-
-
-def encode(manifest: Mapping[str, Any]) -> bytes:
-    """The manifest as a JSON file.
-
-    Raises:
-        InputError: It is not JSON, or larger than MAX_MANIFEST_BYTES.
-    """
-    try:
-        content = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The manifest is not plain JSON: {error}.") from error
-    if len(content) > MAX_MANIFEST_BYTES:
-        raise InputError(
-            f"The manifest has {len(content):,} bytes; the registry takes {MAX_MANIFEST_BYTES:,}. Keep weights and "
-            "large tables in the artifact store, and name them here."
-        )
-    return content
-
-
 def next_version(versions: list[str]) -> str:
     """The version after the newest (first) one: the next minor; `1.0.0` when there is none."""
     if not versions:
         return "1.0.0"
     major, minor, _ = version_key(versions[0])
     return f"{major}.{minor + 1}.0"
-
-
-def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers in nested dicts, under names joined by dots."""
-    flat: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            flat[f"{prefix}{name}"] = float(value)
-    return flat
-
-
-def root_of(url: str) -> str:
-    """Scheme and host, which is all of COMET_URL_OVERRIDE that the REST endpoints go by."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def unreachable(url: str) -> str:
-    """What to tell and what to do when nobody answers at `url`."""
-    return f"The model registry at {url} does not answer. Run `make up` for the local one; else see COMET_URL_OVERRIDE."
 
 
 def message_of(response: httpx.Response) -> str:

@@ -34,10 +34,10 @@ def experiment(
     if server is None:
         yield lambda metrics, step: None
         return
-    from twin.registry import comet
+    from twin.registry import experiments
 
     offline_folder.mkdir(parents=True, exist_ok=True)
-    with comet.experiment(
+    with experiments.experiment(
         f"train-{provenance.dataset_version[:12]}-{recipe.hash[:8]}",
         url=server.url,
         api_key=server.key,
