@@ -74,7 +74,7 @@ def _print_lines(console: Console, rows: Sequence[Sequence[str]], title: str | N
         console.out(title, highlight=False)
     for row in lines:
         padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
-        console.out("  ".join(padded).rstrip(), highlight=False)
+        console.out(" │ ".join(padded).rstrip(), highlight=False)
 
 
 def _print_blocks(console: Console, columns: Sequence[str], cells: Sequence[Sequence[str]], title: str | None) -> None:
