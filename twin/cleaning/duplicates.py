@@ -16,6 +16,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from twin.records import content_hash
+from twin.text.links import blank_addresses
+from twin.text.scripts import HAN, KANA, THAI
+from twin.text.shingles import runs
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -38,12 +41,10 @@ MIN_CONTAINED = 0.95
 MIN_SHARED_CONTAINED = 0.6
 """A later document that adds nothing is a copy as well, as the preview of an article is, from this share on."""
 
-ADDRESS = re.compile(r"https?://[^\s)>\]\"']+")
-LINK_TARGET = re.compile(r"\]\([^)\s]+")
 JOINED = re.compile(r"[A-Z](?<=[a-z0-9][A-Z])")
 """A capital right after a small letter or a digit: some converters lose the blank between two paragraphs."""
 WORD = re.compile(r"\w+")
-UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+UNSPACED = re.compile(f"[{THAI}{KANA}{HAN}]")
 """Thai, Japanese and Chinese are written without blanks: each of their characters counts as a word."""
 
 
@@ -58,12 +59,11 @@ def shingles(content: str) -> frozenset[str]:
     words = _words(content)
     if len(words) < MIN_WORDS:
         return frozenset()
-    return frozenset(map(" ".join, zip(*(words[start:] for start in range(SHINGLE_WORDS)), strict=False)))
+    return frozenset(map(" ".join, runs(words, SHINGLE_WORDS)))
 
 
 def _words(content: str) -> list[str]:
-    text = LINK_TARGET.sub("](", ADDRESS.sub(" ", content))
-    text = JOINED.sub(r" \g<0>", text).casefold().replace("_", " ")
+    text = JOINED.sub(r" \g<0>", blank_addresses(content)).casefold().replace("_", " ")
     if not text.isascii() and UNSPACED.search(text):
         text = UNSPACED.sub(r" \g<0> ", text)
     return WORD.findall(text)

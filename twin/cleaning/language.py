@@ -9,7 +9,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from twin.text.links import without_addresses
 from twin.text.markdown import sections
+from twin.text.words import count_words
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -23,8 +25,6 @@ MAX_PROSE_CHARS = 300
 MIN_WORDS = 20
 MIN_UNSPACED_CHARS = 10
 MIN_CONFIDENCE = 0.5
-WORD = re.compile(r"[^\W\d_]+")
-ADDRESS = re.compile(r"https?://\S+|\]\([^)\s]*\)")
 NON_LATIN = re.compile("[\u0370-\u1dff\u2e80-\ud7ff]")
 NO_LANGUAGE = "zxx"
 
@@ -32,8 +32,8 @@ NO_LANGUAGE = "zxx"
 def detect_language(text: str) -> str | None:
     """The ISO 639-1 code of the language of a markdown text, its code blocks aside; None when it cannot be told."""
     prose = "\n".join("\n".join(run) for is_code, run in sections(text[:SAMPLE_CHARS]) if not is_code)
-    prose = ADDRESS.sub(" ", prose)[:MAX_PROSE_CHARS]
-    if len(WORD.findall(prose)) < MIN_WORDS and len(NON_LATIN.findall(prose)) < MIN_UNSPACED_CHARS:
+    prose = without_addresses(prose)[:MAX_PROSE_CHARS]
+    if count_words(prose) < MIN_WORDS and len(NON_LATIN.findall(prose)) < MIN_UNSPACED_CHARS:
         return None
     language, confidence = _identifier().classify(prose)
     return language if confidence >= MIN_CONFIDENCE and language != NO_LANGUAGE else None

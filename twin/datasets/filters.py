@@ -6,7 +6,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from twin.datasets.text import content_words, normalise, overlap, shingles, words
+from twin.text.shingles import overlap, shingles
+from twin.text.words import content_words, normalise, words
 
 if TYPE_CHECKING:
     from collections.abc import Collection

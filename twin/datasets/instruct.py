@@ -17,9 +17,9 @@ import msgspec
 from twin import prompts
 from twin.datasets.passages import choose, distinct, is_answer
 from twin.datasets.splits import held_out_documents, without_copies_of
-from twin.datasets.text import normalise
 from twin.datasets.writer import PROMPT_VERSION, InstructionWriter
 from twin.records import NAMESPACE, Chunk, InstructSample, content_hash
+from twin.text.words import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

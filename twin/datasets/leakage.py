@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.datasets.splits import MAX_OVERLAP
-from twin.datasets.text import normalise, overlap, shingles
+from twin.text.shingles import overlap, shingles
+from twin.text.words import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

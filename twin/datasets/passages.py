@@ -7,8 +7,9 @@ from collections import defaultdict
 from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
-from twin.datasets.text import normalise
 from twin.records import content_hash
+from twin.text.links import without_links
+from twin.text.words import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,6 @@ MIN_SENTENCES = 2
 
 _FENCED_CODE = re.compile(r"^(```|~~~).*?(^\1|\Z)", re.MULTILINE | re.DOTALL)
 _UNLIKE_PROSE = re.compile(r"^(?:\s*(?:[-*+•]|\d+[.)]|\||#{1,6})(?:\s|\|).*|(?:\t| {4,})\S.*)$", re.MULTILINE)
-_LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)|https?://\S+")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*(?=\s|$)")
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def choose(chunks: Iterable[Chunk], cap: int, seed: int) -> list[Chunk]:
 
 def _prose(text: str) -> str:
     """The text without code blocks, list items, table rows, headings and links."""
-    return _LINK.sub(" ", _UNLIKE_PROSE.sub(" ", _FENCED_CODE.sub(" ", text)))
+    return without_links(_UNLIKE_PROSE.sub(" ", _FENCED_CODE.sub(" ", text)))
 
 
 def _in_turn(queues: Iterable[Iterable[T]]) -> Iterator[T]:

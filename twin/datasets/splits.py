@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from twin.datasets.text import overlap, shingles
 from twin.records import content_hash
+from twin.text.shingles import overlap, shingles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from twin import disk
 from twin.datasets.filters import tidy, why_not
-from twin.datasets.text import normalise
 from twin.records import content_hash
+from twin.text.words import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

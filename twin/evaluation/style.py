@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from twin.text.words import spellings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -34,7 +36,6 @@ MIN_SEGMENTS = 4
 MIN_WORDS = 80
 """A shorter text has no measurable style."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SPACE = re.compile(r"\s+")
 
 
@@ -67,7 +68,7 @@ class StyleProfile(msgspec.Struct, frozen=True, kw_only=True):
     def measure(self, texts: Iterable[str]) -> Style | None:
         """The style of the texts taken together, or None when they are too short to have one."""
         text = "\n".join(texts)
-        words = _words(text)
+        words = spellings(text)
         if len(words) < MIN_WORDS:
             return None
         z_scores = (_frequencies(words, self.words) - self.mean) / self.deviation
@@ -81,7 +82,7 @@ class StyleProfile(msgspec.Struct, frozen=True, kw_only=True):
 def profile(texts: Iterable[str]) -> StyleProfile | None:
     """The profile of an author's texts, or None when there are fewer than 1,000 words."""
     text = "\n".join(texts)
-    words = _words(text)
+    words = spellings(text)
     segments = [words[i : i + SEGMENT_WORDS] for i in range(0, len(words) - SEGMENT_WORDS + 1, SEGMENT_WORDS)]
     if len(segments) < MIN_SEGMENTS:
         return None
@@ -96,10 +97,6 @@ def profile(texts: Iterable[str]) -> StyleProfile | None:
         deviation=deviation[varied],
         trigrams=_trigrams(text),
     )
-
-
-def _words(text: str) -> list[str]:
-    return [word.replace("’", "'") for word in _WORD.findall(text.lower())]
 
 
 def _frequencies(words: Sequence[str], wanted: Sequence[str]) -> np.ndarray:

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin.text.scripts import HAN, HANGUL, KANA
+from twin.text.stems import stem
+from twin.text.words import claim_neutral
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,26 +30,11 @@ MIN_CONTAINMENT = 0.6
 TIE = 0.1
 """Passages this close to the best one support the sentence too."""
 
-STEM_LETTERS = 6
-"""Words are compared by their first letters and without a last `s`: `publishes` is `published`, `chunks` is `chunk`."""
-
 # The end of a sentence before white space, unless what ends is an initial or an abbreviation; or a line break.
 _BOUNDARY = re.compile(r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\b[A-Z]\.)(?<=[.!?…])[\"')\]]*\s+|(?<=[。！？])\s*|\n\s*")
 _MARKER = re.compile(r"\[\d+\]")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
-_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-
-_FUNCTION_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        """a about after all also am an and any are as at be because been before being both but by can could did do does
-        doing during each every for from further had has have having he her here hers him his how i if in into is it its
-        just like may me might more most much must my of off on once one only or other our out over own really same
-        shall she should so some such than that the their them then there these they this those through to too under
-        until up very was way we well were what when where which while who whom why will with would yes you your""",
-    )
-)
-"""Words without content. Negations are not among them: `not` must be in the passage too."""
+_WIDE = re.compile(f"[{KANA}{HAN}{HANGUL}]")
 
 
 class CitedSentence(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +88,6 @@ def _content(text: str) -> frozenset[str]:
             words.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
         elif word[0].isdigit():
             words.add(word)
-        elif len(word) > 1 and word not in _FUNCTION_WORDS:
-            words.add(word.removesuffix("s")[:STEM_LETTERS])
+        elif len(word) > 1 and word not in claim_neutral():
+            words.add(stem(word))
     return frozenset(words)

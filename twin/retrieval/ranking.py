@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from twin.text.words import places_of, terms
+from twin.text.stems import places_of, terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from twin.records import Passage
 from twin.retrieval.ranking import IndexOrder, ProximityReranker, evidence, open_reranker, scaled
-from twin.text.words import terms
+from twin.text.stems import terms
 
 
 def passage(text: str, *, similarity: float = 0.5, bm25: float | None = 1.0, title: str = "") -> Passage:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from twin.text.words import count_words
+
 __all__ = ["SUBSTANTIAL_WORDS", "has_words", "headline", "is_substantial"]
 
 TITLE_CHARS = 80
@@ -11,7 +13,6 @@ SUBSTANTIAL_WORDS = 40
 """An answer to somebody else is taken when it has at least this many words: a shorter one says little by itself."""
 LEAST_WORDS = 3
 NOT_WORDS = re.compile(r"https?://\S+|[@#]\w+")
-WORD = re.compile(r"[^\W\d_]+")
 
 
 def headline(text: str) -> str:
@@ -25,9 +26,9 @@ def headline(text: str) -> str:
 
 def has_words(text: str) -> bool:
     """Whether there is more to it than links, names and tags."""
-    return len(WORD.findall(NOT_WORDS.sub(" ", text))) >= LEAST_WORDS
+    return count_words(NOT_WORDS.sub(" ", text)) >= LEAST_WORDS
 
 
 def is_substantial(text: str) -> bool:
     """Whether an answer to somebody else can be read by itself."""
-    return len(WORD.findall(NOT_WORDS.sub(" ", text))) >= SUBSTANTIAL_WORDS
+    return count_words(NOT_WORDS.sub(" ", text)) >= SUBSTANTIAL_WORDS

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from twin.collection.pages import blocks
 from twin.collection.pages.inline import LINK
+from twin.text.scripts import HAN, HANGUL, KANA, MYANMAR, THAI
+from twin.text.shingles import runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["select", "without_frames"]
 
-WORDS = re.compile(r"[\u0e00-\u0e7f\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|[^\W_]+")
+WORDS = re.compile(rf"[{THAI}{MYANMAR}{KANA}{HAN}{HANGUL}]|[^\W_]+")
 """Scripts that write no blanks count by letters."""
 SHINGLE = 5
 FOUND_SHARE = 0.6
@@ -194,4 +196,4 @@ def _words(text: str) -> list[str]:
 
 def _shingles(words: list[str], size: int) -> set[int]:
     """Hashes of each run of words, which take a third of the memory that the words would."""
-    return {hash(tuple(words[at : at + size])) for at in range(len(words) - size + 1)}
+    return set(map(hash, runs(words, size)))

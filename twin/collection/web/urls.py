@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from twin.errors import InputError, SourceFailed, SourceRefused
-from twin.text.tracking import without_tracking
+from twin.text.trackers import query_without_trackers
 
 __all__ = ["canonical", "host", "is_web", "normal", "page_location", "redirect_target"]
 
@@ -34,7 +34,7 @@ def canonical(url: str) -> str:
     if not is_web(url):
         return url
     parts = urlsplit(normal(url))
-    query = without_tracking(parts.query, parts.hostname or "")
+    query = query_without_trackers(parts.query, parts.hostname or "")
     fragment = urlsplit(url).fragment
     kept = quote(fragment, safe=QUERY_SAFE) if fragment.startswith(("!", "/")) else ""
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, kept))

@@ -6,9 +6,11 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from twin.text.scripts import word_pattern
+
 __all__ = ["Token", "fold", "is_possessive", "tokens", "vocabulary", "without"]
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = word_pattern()
 _SPACES = re.compile(r"\s+")
 _BEFORE_MARK = re.compile(r"[\s,;:]+([?.!])|\s+([,;:])")
 
