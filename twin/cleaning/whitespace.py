@@ -19,6 +19,8 @@ JOINERS = re.compile("[\u200c\u200d]+")
 SURPLUS_BLANK_LINE = re.compile(r"\n[^\S\n]*\n[^\S\n]*\n|\n[^\S\n]+\n")
 HARD_BREAK = "  "
 CODE_INDENT = "    "
+MAX_PASSES = 8
+"""A person's text settles in two."""
 
 
 def normalise(text: str) -> str:
@@ -29,7 +31,12 @@ def normalise(text: str) -> str:
     """
     for line_end in LINE_ENDS:
         text = text.replace(line_end, "\n")
-    return map_prose(text, _normalise_prose)
+    for _ in range(MAX_PASSES):
+        plain = map_prose(text, _plain_text)
+        if plain == text:
+            break
+        text = plain  # without an invisible character before it, a line may now begin or end code
+    return map_prose(text, _without_trailing_blanks)
 
 
 def settle_blank_lines(text: str) -> str:
@@ -54,17 +61,9 @@ def settle_blank_lines(text: str) -> str:
     return "\n".join(kept)
 
 
-def _normalise_prose(text: str) -> str:
+def _plain_text(text: str) -> str:
     text = ODD.sub(_plain, text)
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", JOINERS.sub(_one_joiner, text))
-    if " \n" not in text and "\t\n" not in text and not text.endswith((" ", "\t")):
-        return text
-    lines = text.split("\n")
-    for number, (line, following) in enumerate(pairwise([*lines, ""])):
-        if line.endswith((" ", "\t")):
-            lines[number] = _without_trailing_blanks(line, following)
-    return "\n".join(lines)
+    return text if text.isascii() else unicodedata.normalize("NFC", JOINERS.sub(_one_joiner, text))
 
 
 def _plain(odd: re.Match[str]) -> str:
@@ -81,7 +80,17 @@ def _one_joiner(run: re.Match[str]) -> str:
     return "" if before.isascii() or after.isascii() else run[0][0]
 
 
-def _without_trailing_blanks(line: str, following: str) -> str:
+def _without_trailing_blanks(text: str) -> str:
+    if " \n" not in text and "\t\n" not in text and not text.endswith((" ", "\t")):
+        return text
+    lines = text.split("\n")
+    for number, (line, following) in enumerate(pairwise([*lines, ""])):
+        if line.endswith((" ", "\t")):
+            lines[number] = _with_hard_break_alone(line, following)
+    return "\n".join(lines)
+
+
+def _with_hard_break_alone(line: str, following: str) -> str:
     stripped = line.rstrip(" \t")
     is_hard_break = line.endswith(HARD_BREAK) and stripped and following.strip()
     return stripped + HARD_BREAK if is_hard_break else stripped

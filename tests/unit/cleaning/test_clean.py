@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twin import cleaning
@@ -117,6 +117,8 @@ TEXTS = st.lists(PIECES, max_size=25).map("\n".join) | st.text(max_size=300)
 
 
 @given(TEXTS)
+@example("x  \n\u200b```")  # an invisible character hides what begins code
+@example("\u200b```\na\n```\nb\u200b\n```")
 def test_cleaning_what_is_clean_changes_nothing(content: str) -> None:
     once = cleaning.clean(document(content))
     twice = cleaning.clean(once)
