@@ -63,11 +63,14 @@ def raw_documents(
     adopt(store, inbox.folder)
     choice = sources.choice(config.include, config.exclude, config.include_drafts)
     todo = sources.selected(config.locations, config.author, sources.known(file, store), choice)
-    if not todo:
-        raise SettingsError(
-            "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
-        )
     with stopwatch() as watch, collecting(context, store):
+        forgotten = sources.forget_dropped(file, store, todo)
+        for line in forgotten:
+            context.log.info(line)
+        if not todo:
+            raise SettingsError(
+                "This twin has no sources. Name some in twin.yaml, or run `llm-twin ingest PATH_OR_URL --author NAME`."
+            )
         report = ingestion.ingest(
             todo,
             store,
@@ -79,7 +82,7 @@ def raw_documents(
             tell=context.log.info,
         )
     _tell(context, report)
-    if not any(report.counts[name] for name in ("added", "changed", "removed")):
+    if not forgotten and not any(report.counts[name] for name in ("added", "changed", "removed")):
         context.instance.add_run_tags(context.run_id, NOTHING_NEW)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.documents.data_version()),
@@ -96,6 +99,7 @@ def raw_documents(
             "by_place": table(ingestion.by_place(report), limit=MAX_PLACES),
             "problems": _listed(report.problems),
             "withheld_documents": _listed(report.kept_back),
+            **({"forgotten": dg.MetadataValue.json(forgotten)} if forgotten else {}),
         },
     )
 

@@ -99,6 +99,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Not the files that these patterns match, in the syntax of .gitignore."""
     include_drafts: bool = False
     """Whether drafts and what is not yet, or no longer, published come in too."""
+    named_in: str | None = None
+    """The configuration file that alone names it; None where a command named it."""
 
     @property
     def id(self) -> str:

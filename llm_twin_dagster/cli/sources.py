@@ -220,12 +220,14 @@ def ingest(
     counts = {name: collected.get(name, 0) for name in COUNTS}
     passages, generation = index.get("dagster/row_count"), index.get("generation")
     problems, rollback = collected.get("problems", []), index.get("rollback")
-    kept_back = collected.get("withheld_documents", [])
+    kept_back, forgotten = collected.get("withheld_documents", []), collected.get("forgotten", [])
     if as_json:
-        told = {"withheld_documents": kept_back, **({"rollback": rollback} if rollback else {})}
+        told = {"withheld_documents": kept_back, "forgotten": forgotten, **({"rollback": rollback} if rollback else {})}
         print_json({**counts, "passages": passages, "generation": generation, "problems": problems, **told})
     elif collected:
         out.print("  ".join(f"{name} [bold]{count}[/]" for name, count in counts.items()))
+        for line in forgotten:
+            out.print(line, markup=False, soft_wrap=True)
         if kept_back:
             out.print("`llm-twin sources withheld` shows what is withheld and why; --include-drafts takes drafts in.")
     nothing = not any(counts[name] for name in ("added", "changed", "removed", "unchanged"))

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
     from twin.settings import SourceSettings
 
-__all__ = ["Collector", "Item", "Memory", "Session", "collect", "collector_of", "detect", "look"]
+__all__ = ["NO_PATH", "Collector", "Item", "Memory", "Session", "collect", "collector_of", "detect", "look"]
 
-PATH = re.compile(r"[/~]|\.{1,2}/")
-"""How what can only be a path begins."""
+NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|[\w.-]+@[\w.-]+:")
+"""How a URL, a prefix such as `feed:`, and a place that git reaches by ssh begin."""
+LIKE_A_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+(?:/|$)")
 MAX_SHOWN = 500
 """Characters of a location that a message repeats."""
 
@@ -47,17 +48,21 @@ def detect(location: str, author: str | None = None) -> Source:
             continue
         if canonical:
             return Source(kind=collector.kind, location=canonical, author=author)
-    if PATH.match(location) and _is_missing(location):
-        raise InputError(f"{location[:MAX_SHOWN]!r} does not exist: check the path.")
+    if not NO_PATH.match(location) and _is_missing(location):
+        or_url = " If it is on the web, begin it with https://." if LIKE_A_HOST.match(location) else ""
+        raise InputError(f"{location[:MAX_SHOWN]!r} does not exist: check the path.{or_url}")
     accepted = "; ".join(collector.accepts for collector in all_collectors())
     raise InputError(f"Nothing to read at {location[:MAX_SHOWN]!r}. Accepted: {accepted}.")
 
 
 def _is_missing(path: str) -> bool:
     try:
-        return not Path(path).expanduser().exists()
+        Path(path).expanduser().stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
     except (OSError, RuntimeError, ValueError):  # what the system takes for no name at all, or for nobody's home
         return False
+    return False
 
 
 def collect(source: Source, session: Session) -> Iterator[Item]:

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
     from twin.warehouse import Warehouse
 
-__all__ = ["NO_CHOICE", "Choice", "choice", "chosen", "configured", "known", "selected"]
+__all__ = ["NO_CHOICE", "Choice", "choice", "chosen", "configured", "forget_dropped", "known", "selected"]
 
-NO_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|[\w.-]+@[\w.-]+:")
-"""How a URL, a prefix such as `feed:`, and a place that git reaches by ssh begin."""
 CREDENTIALS = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
 
 
@@ -90,13 +88,28 @@ def configured(config: Path) -> list[Source]:
 def known(config: Path, warehouse: Warehouse) -> list[Source]:
     """Every source of this twin, each once; the configuration file's word on the author wins."""
     remembered = warehouse.sources.all()
-    named = _configured(config, {source.location: source.kind for source in remembered})
+    named = _named(config, remembered)
     ids, places = {source.id for source in named}, {source.location for source in named}
     doubtful = [source.id for source in remembered if source.location in places and source.id not in ids]
     # What was not there yet when it was first looked at may have turned out to be of another kind
     mistaken = set(doubtful) - warehouse.sources.held(doubtful).keys()
-    kept = (source for source in [*remembered, *named] if source.id not in mistaken)
+    left = mistaken | {source.id for source in _no_longer_named(config, remembered, named)}
+    kept = (source for source in [*remembered, *named] if source.id not in left)
     return list({source.id: source for source in kept}.values())
+
+
+def forget_dropped(config: Path, warehouse: Warehouse, asked: Iterable[Source] = ()) -> list[str]:
+    """Removes the sources that this configuration file alone named and names no more, but for those that are asked for.
+
+    A file that is not there, is blank or is another one than before says nothing about them. Returns a line for each.
+    """
+    remembered, kept = warehouse.sources.all(), {source.id for source in asked}
+    dropped = _no_longer_named(config, remembered, _named(config, remembered))
+    return [
+        f"Forgot {source.location}, which {config} names no more; documents: {warehouse.sources.remove(source.id):,}."
+        for source in dropped
+        if source.id not in kept
+    ]
 
 
 def selected(
@@ -111,7 +124,7 @@ def selected(
     if not locations:
         return [chosen(source, choice) for source in known]
     named = [collection.detect(location, author) for location in locations]
-    earlier = {source.id: source for source in known}
+    earlier = {source.id: msgspec.structs.replace(source, named_in=None) for source in known}
     known_as = [earlier.get(source.id, source) for source in named]
     return [
         chosen(msgspec.structs.replace(before, author=source.author or before.author), choice)
@@ -133,6 +146,21 @@ def chosen(source: Source, choice: Choice) -> Source:
     )
     patterns.check(result)
     return result
+
+
+def _named(config: Path, remembered: Sequence[Source]) -> list[Source]:
+    """The sources of the file, each with whether it is known from the file alone."""
+    by_command = {source.id for source in remembered if source.named_in is None}
+    named = _configured(config, {source.location: source.kind for source in remembered})
+    place = str(config.resolve())
+    return [source if source.id in by_command else msgspec.structs.replace(source, named_in=place) for source in named]
+
+
+def _no_longer_named(config: Path, remembered: Iterable[Source], named: Iterable[Source]) -> list[Source]:
+    if not config.is_file() or not config.read_bytes().strip():
+        return []
+    place, places = str(config.resolve()), {source.location for source in named}
+    return [source for source in remembered if source.named_in == place and source.location not in places]
 
 
 def _configured(config: Path, kinds: Mapping[str, str]) -> list[Source]:
@@ -168,13 +196,13 @@ def _source(location: str, author: str, kinds: Mapping[str, str]) -> Source:
     except InputError:
         if CREDENTIALS.match(location):
             raise  # it must not be stored
-        fallback = "article" if NO_PATH.match(location) else "folder"
+        fallback = "article" if collection.NO_PATH.match(location) else "folder"
         return Source(kind=kinds.get(location, fallback), location=location, author=author)
 
 
 def _absolute(location: str, folder: Path) -> str:
     """Paths in the file are relative to the file; URLs and the like stay as they are."""
-    if NO_PATH.match(location):
+    if collection.NO_PATH.match(location):
         return location
     path = Path(location).expanduser()
     return os.path.normpath(path if path.is_absolute() else folder / path)

@@ -133,7 +133,15 @@ def test_a_place_that_may_not_be_entered_is_told_from_one_that_is_not_there(
         collection.detect(str(tmp_path / "notes.md"))
 
 
-@pytest.mark.parametrize("location", ["/nowhere/notes", "./nowhere", "../nowhere/a.md", "~/nowhere-at-all"])
+@pytest.mark.parametrize(
+    "location", ["/nowhere/notes", "./nowhere", "../nowhere/a.md", "~/nowhere-at-all", "nope", "a/b.md"]
+)
 def test_a_path_that_is_not_there_says_that_alone(location: str) -> None:
     with pytest.raises(InputError, match=r"does not exist: check the path\.$"):
+        collection.detect(location)
+
+
+@pytest.mark.parametrize("location", ["notes.md", "example.com", "www.example.com/posts/"])
+def test_a_name_that_is_not_there_may_be_meant_as_a_url(location: str) -> None:
+    with pytest.raises(InputError, match=r"does not exist: check the path\. If it is on the web, begin it with https"):
         collection.detect(location)
