@@ -1,4 +1,4 @@
-"""The handbook holds together: its links lead somewhere, and every page can be found from the first one."""
+"""The handbook holds together: its links and paths lead somewhere, and every page can be found from the first one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ DOCS = PROJECT / "docs"
 INDEX = DOCS / "index.md"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"\[[^\]\[]*\]\(\s*<?([^)\s>]+)")
+PATH_IN_CODE = re.compile(r"`((?:app|assets|benchmarks|llm_twin_dagster|resources|sensors|tests|twin)/[\w./]*)`")
 HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
 
 
@@ -54,6 +55,12 @@ def test_every_link_leads_to_a_file_and_a_heading_in_it(page: Path) -> None:
     assert [str(link) for link in found if not link.target.exists()] == []
     to_headings = [link for link in found if link.anchor]
     assert [str(link) for link in to_headings if link.anchor not in anchors(link.target)] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, PROJECT / "README.md"], ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_path_of_code_that_a_page_names_is_there(page: Path) -> None:
+    named = PATH_IN_CODE.findall(page.read_text("utf-8"))
+    assert [path for path in named if not (PROJECT / path).exists()] == []
 
 
 def test_every_page_can_be_reached_from_the_index() -> None:
