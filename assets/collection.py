@@ -7,7 +7,7 @@ from itertools import islice
 import dagster as dg
 import msgspec
 
-from assets.describe import NOTHING_NEW, OWNER, collecting, counted, publishing, stopwatch, table
+from assets.describe import NOTHING_NEW, OWNER, collecting, counted, publishing, stopwatch, table, tell_left_out
 from resources import CacheResource, InboxResource, WarehouseResource
 from twin import cleaning
 from twin.cleaning import refresh
@@ -139,6 +139,7 @@ def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseRes
             ),
             "dagster/row_count": store.cleaned.count() - report.duplicates,
             "copies": table(_groups(store)),
+            **tell_left_out(context, report.left_out),
         },
     )
 

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
+    from twin.document_faults import LeftOut
     from twin.warehouse import Lease, Warehouse
 
-__all__ = ["NOTHING_NEW", "OWNER", "Stopwatch", "collecting", "counted", "publishing", "stopwatch", "table"]
+__all__ = [
+    "NOTHING_NEW",
+    "OWNER",
+    "Stopwatch",
+    "collecting",
+    "counted",
+    "publishing",
+    "stopwatch",
+    "table",
+    "tell_left_out",
+]
 
 OWNER = "team:llm-twin"
 LOCK_WAIT_SECONDS = 120.0
@@ -19,6 +30,7 @@ NOTHING_NEW = {"llm_twin/found": "nothing new"}
 """The tag of a run that found every source as it was; of such runs only the last is kept."""
 PREVIEW_ROWS = 8
 PREVIEW_CHARS = 160
+MAX_LEFT_OUT = 100
 
 
 class Stopwatch:
@@ -66,6 +78,16 @@ def table(rows: Sequence[Mapping[str, Any]], limit: int = PREVIEW_ROWS) -> dg.Me
     records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows[:limit]]
     columns = [dg.TableColumn(key, "string") for key in (rows[0] if rows else {"empty": ""})]
     return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def tell_left_out(context: dg.AssetExecutionContext, documents: "Sequence[LeftOut]") -> dict[str, Any]:
+    """Warns of each document that a step could not deal with, and gives them as metadata."""
+    for each in documents[:MAX_LEFT_OUT]:
+        context.log.warning(f"left out {each.url}: {each.reason}")
+    if not documents:
+        return {}
+    named = [{"url": each.url, "reason": each.reason} for each in documents[:MAX_LEFT_OUT]]
+    return {"left_out": len(documents), "left_out_documents": dg.MetadataValue.json(named)}
 
 
 def _cell(value: Any) -> str | int | float | bool:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.collection import cleaned_documents
-from assets.describe import OWNER, counted, publishing, stopwatch, table
+from assets.describe import OWNER, counted, publishing, stopwatch, table, tell_left_out
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource, WarehouseResource
 from twin.artifacts import SyncReport
 from twin.features import chunking, pipeline
@@ -39,7 +39,8 @@ def chunks(
          "text": chunk.text}
         for chunk, _ in zip(artifacts.store.dataset("chunks", Chunk).rows(), range(8), strict=False)
     ]  # fmt: skip
-    return _result(report, watch.seconds, preview=table(preview))
+    told = tell_left_out(context, report.left_out)
+    return _result(report, watch.seconds, preview=table(preview), **told)
 
 
 @dg.asset_check(asset=chunks, blocking=True)

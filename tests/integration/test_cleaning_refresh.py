@@ -123,6 +123,34 @@ def test_only_what_changed_is_cleaned(warehouse: Warehouse) -> None:
     assert third.redactions == warehouse.cleaned.redaction_counts() == {"EMAIL": 1}
 
 
+def test_a_document_that_breaks_the_cleaner_is_left_out_alone_and_tried_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [a_document(f"https://a.example.org/{number}", f"Text {number}.") for number in range(3)]
+    warehouse.documents.observe(SOURCE, documents, complete=True)
+    assert refresh.refresh(warehouse).left_out == ()
+    edited = a_document("https://a.example.org/1", "Text 1, by ada@lovelace.org.")
+    warehouse.documents.observe(SOURCE, [documents[0], edited, documents[2]], complete=True)
+    warehouse.cleaned.remove([documents[2].id])
+
+    def break_on_the_second(text: str) -> str | None:
+        if "Text 1" in text:
+            raise RecursionError(text)
+        return "en"
+
+    with monkeypatch.context() as broken:
+        broken.setattr(cleaning, "detect_language", break_on_the_second)
+        for cleaned, unchanged in ((1, 1), (0, 2)):
+            report = refresh.refresh(warehouse)
+            assert (report.cleaned, report.unchanged) == (cleaned, unchanged)
+            assert [(each.url, each.reason) for each in report.left_out] == [
+                (edited.url, "RecursionError while it was cleaned; the log has more")
+            ]
+            assert warehouse.cleaned.inputs().keys() == {documents[0].id, documents[2].id}
+    report = refresh.refresh(warehouse)
+    assert (report.cleaned, report.left_out) == (1, ())
+
+
 @pytest.mark.parametrize("name", ["chunking.md", "warehouse.md"])
 def test_an_article_on_two_platforms_trains_once(warehouse: Warehouse, name: str) -> None:
     text = (FROZEN / name).read_text("utf-8").split("---\n", 2)[2]

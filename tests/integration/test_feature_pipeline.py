@@ -122,6 +122,28 @@ def test_only_the_passages_that_an_edit_changed_are_embedded(twin: Twin):
     assert twin.vectors.keys() == {passage.id for passage in twin.passages}
 
 
+def test_a_document_that_breaks_the_cutting_is_left_out_alone_and_tried_again(twin: Twin):
+    class Breaking(Watched):
+        def count_tokens(self, text: str) -> int:
+            if "rivers" in text:
+                raise IndexError(text)
+            return super().count_tokens(text)
+
+    whole = twin.embedder
+    twin.embedder = Breaking(whole, twin.cache.path.parent)
+    for added in (len(SUBJECTS) - 1, 0):
+        report = pipeline.chunk(twin.warehouse, twin.store, twin.embedder)
+        assert (report.added, report.removed) == (added, 0)
+        assert [(each.url, each.reason) for each in report.left_out] == [
+            ("https://example.com/rivers", "IndexError while it was cut; the log has more")
+        ]
+        assert {passage.title for passage in twin.passages} == {*SUBJECTS} - {"rivers"}
+    twin.embedder = whole
+    twin.run()
+    assert {passage.title for passage in twin.passages} == {*SUBJECTS}
+    assert twin.vectors.keys() == {passage.id for passage in twin.passages}
+
+
 def test_datasets_that_were_lost_are_made_again_from_the_cache(twin: Twin):
     twin.run()
     before = {key: row.vector for key, row in twin.vectors.items()}

@@ -113,7 +113,8 @@ class Dataset(Generic[R]):
 
         Args:
             inputs: Every document that should be represented, and the fingerprint of what its rows derive from.
-            derive: Makes the rows of the given documents; called only with new and changed ones.
+            derive: Makes the rows of the given documents; called only with new and changed ones. One that it does not
+                give is left out, and asked for again at the next call.
             on_progress: Told after each shard: documents derived, documents to derive.
 
         Returns:
@@ -134,16 +135,17 @@ class Dataset(Generic[R]):
             done += len(stale)
             if on_progress:
                 on_progress(done, len(todo))
+        held = staged.fingerprints()
         if staged != current:
             staged.fields = _types(self._record)
             self._store.write(f"{self._path}/manifest.json", msgspec.json.encode(staged))
             self._collect_garbage(current, staged)
         self._store.remove(f"{self._path}/staged.json")
         return SyncReport(
-            added=len(inputs.keys() - before.keys()),
-            changed=sum(before[key] != inputs[key] for key in inputs.keys() & before.keys()),
-            removed=len(before.keys() - inputs.keys()),
-            unchanged=sum(before[key] == inputs[key] for key in inputs.keys() & before.keys()),
+            added=len(held.keys() - before.keys()),
+            changed=sum(before[key] != held[key] for key in held.keys() & before.keys()),
+            removed=len(before.keys() - held.keys()),
+            unchanged=sum(before[key] == held[key] for key in held.keys() & before.keys()),
             rows=sum(shard.rows for shard in staged.shards.values()),
             data_version=staged.data_version(),
         )
@@ -158,17 +160,19 @@ class Dataset(Generic[R]):
         """Keeps the rows of unchanged documents, derives the rest, and stores the shard under its content's hash."""
         kept = wanted.keys() - set(stale)
         rows = [row for row in self._read(shard) if _document_of(row) in kept] if kept else []
+        documents = {document: wanted[document] for document in wanted if document in kept}
         for document, derived in derive(stale) if stale else ():
             if document not in wanted:
                 raise ArtifactError(f"Rows of {document} were derived for {self._path}, but nobody asked for them.")
             rows.extend(derived)
+            documents[document] = wanted[document]
         if not rows:
-            return _Shard(file=None, rows=0, documents=wanted)
+            return _Shard(file=None, rows=0, documents=documents)
         rows.sort(key=_row_order)
         content = _parquet(rows, self._record)
         name = hashlib.sha256(content).hexdigest()
         self._store.write(f"{self._path}/shards/{name}.parquet", content)
-        return _Shard(file=name, rows=len(rows), documents=wanted)
+        return _Shard(file=name, rows=len(rows), documents=documents)
 
     def _read(self, shard: _Shard | None) -> list[R]:
         if shard is None or shard.file is None:

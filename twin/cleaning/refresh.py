@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from twin import cleaning
 from twin.cleaning.linking import link
+from twin.document_faults import LeftOut, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +37,8 @@ class CleaningReport(msgspec.Struct, frozen=True, kw_only=True):
     """Of all cleaned documents, those that are nearly the same as another."""
     redactions: dict[str, int]
     """What was replaced in the documents that were cleaned now, by kind."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Documents that could not be cleaned, not counted above; their earlier form is removed."""
 
 
 class Difference(NamedTuple):
@@ -50,10 +54,11 @@ def refresh(warehouse: Warehouse) -> CleaningReport:
     """Cleans what is new or changed since, removes what is gone, and links copies to their canonical document.
 
     Ids and hashes are compared as two streams, so that memory stays the same however many documents there are. When it
-    is cut off, what was done is kept, and the next call does the rest.
+    is cut off, what was done is kept, and the next call does the rest. A document that cannot be cleaned is left out.
     """
     counts: Counter[str] = Counter()
     redactions: Counter[str] = Counter()
+    left_out: list[LeftOut] = []
     wanted = ((key, f"{hash_}/{cleaning.VERSION}") for key, hash_ in warehouse.documents.fingerprint_stream())
     stale: dict[str, str] = {}
     gone: list[str] = []
@@ -64,23 +69,24 @@ def refresh(warehouse: Warehouse) -> CleaningReport:
         elif difference.kind == "gone":
             gone.append(difference.id)
         if len(stale) >= PAGE:
-            redactions += _clean(warehouse, stale)
+            redactions += _clean(warehouse, stale, left_out)
             stale = {}
         if len(gone) >= PAGE:
             warehouse.cleaned.remove(gone)
             gone = []
-    redactions += _clean(warehouse, stale)
+    redactions += _clean(warehouse, stale, left_out)
     warehouse.cleaned.remove(gone)
     compared = link(warehouse.copies)  # what an earlier run that was cut off has left, too
     exact, near = warehouse.copies.counts()
     return CleaningReport(
-        cleaned=counts["stale"],
+        cleaned=counts["stale"] - len(left_out),
         unchanged=counts["same"],
         removed=counts["gone"],
         compared=compared,
         duplicates=exact + near,
         near_duplicates=near,
         redactions=dict(redactions),
+        left_out=tuple(left_out),
     )
 
 
@@ -118,16 +124,25 @@ def leaks(warehouse: Warehouse) -> Iterator[tuple[str, Sequence[str]]]:
         warehouse.cleaned.mark_inspected(passed)
 
 
-def _clean(warehouse: Warehouse, sources: dict[str, str]) -> Counter[str]:
-    """Cleans and stores documents, told as ids with fingerprints; returns what was replaced in them."""
+def _clean(warehouse: Warehouse, sources: dict[str, str], left_out: list[LeftOut]) -> Counter[str]:
+    """Cleans and stores documents, told as ids with fingerprints, and adds those that fail to `left_out`.
+
+    Returns what was replaced in them.
+    """
     redactions: Counter[str] = Counter()
+    failed: list[str] = []
 
     def cleaned() -> Iterator[tuple[CleanedDocument, str]]:
         for document in warehouse.documents.read(list(sources)):
-            result = cleaning.clean(document)
+            result = attempt(document.url, "cleaned", partial(cleaning.clean, document))
+            if isinstance(result, LeftOut):
+                left_out.append(result)
+                failed.append(document.id)
+                continue
             redactions.update(result.redactions)
             yield result, sources[document.id]
 
     if sources:
         warehouse.cleaned.write(cleaned())
+        warehouse.cleaned.remove(failed)
     return redactions

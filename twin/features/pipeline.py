@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
+from twin.artifacts import SyncReport
+from twin.document_faults import LeftOut, attempt
 from twin.features import chunking
 from twin.features.ahead import Ahead
 from twin.records import Chunk, EmbeddedChunk, content_hash
@@ -14,15 +18,22 @@ from twin.records import Chunk, EmbeddedChunk, content_hash
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from twin.artifacts import ArtifactStore, SyncReport
+    from twin.artifacts import ArtifactStore
     from twin.features.embedding import Embedder
     from twin.features.embedding_cache import EmbeddingCache
     from twin.features.index import PublishReport, VectorIndex
     from twin.warehouse import Warehouse
 
-__all__ = ["chunk", "embed", "is_unit", "publish"]
+__all__ = ["CuttingReport", "chunk", "embed", "is_unit", "publish"]
 
 UNIT_TOLERANCE = 1e-3
+
+
+class CuttingReport(SyncReport, frozen=True, kw_only=True):
+    """What one call of `chunk` did."""
+
+    left_out: tuple[LeftOut, ...] = ()
+    """Documents that could not be cut; none of their passages is in the dataset."""
 
 
 def chunk(
@@ -32,24 +43,29 @@ def chunk(
     cache: EmbeddingCache | None = None,
     *,
     on_progress: Callable[[int, int], None] | None = None,
-) -> SyncReport:
-    """Brings the dataset `chunks` in step with the canonical cleaned documents.
+) -> CuttingReport:
+    """Brings the dataset `chunks` in step with the canonical cleaned documents. One that cannot be cut is left out.
 
     With a cache, passages are embedded into it while others are being cut, so that `embed` finds some done.
     """
     version = f"{chunking.VERSION}/{embedder.name}"
     inputs = {document: f"{hash_}/{version}" for document, hash_ in warehouse.cleaned.fingerprints().items()}
+    left_out: list[LeftOut] = []
 
     with Ahead(embedder, cache) if cache else contextlib.nullcontext() as ahead:
 
         def derive(ids: Sequence[str]) -> Iterator[tuple[str, list[Chunk]]]:
             for document in warehouse.cleaned.read(ids):
-                passages = chunking.split(document, embedder)
+                passages = attempt(document.url, "cut", partial(chunking.split, document, embedder))
+                if isinstance(passages, LeftOut):
+                    left_out.append(passages)
+                    continue
                 if ahead:
                     ahead.offer(passage.embedding_text for passage in passages)
                 yield document.id, passages
 
-        return store.dataset("chunks", Chunk).sync(inputs, derive, on_progress=on_progress)
+        report = store.dataset("chunks", Chunk).sync(inputs, derive, on_progress=on_progress)
+    return CuttingReport(**msgspec.structs.asdict(report), left_out=tuple(left_out))
 
 
 def embed(
