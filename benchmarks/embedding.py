@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 RUNTIMES: dict[str, dict[str, str]] = {
     "sentence-transformers": {"runtime": "sentence-transformers"},
-    "torch fp32": {"runtime": "torch"},
     "ONNX Runtime fp32": {"runtime": "onnx", "precision": "fp32"},
     "ONNX Runtime int8": {"runtime": "onnx", "precision": "int8"},
 }

