@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -10,16 +12,23 @@ from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 
 from app.rag.services import Services
+from twin.errors import IndexUnavailable
 
 __all__ = ["ROUTES"]
+
+log = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 @get("/", include_in_schema=False)
 async def chat(services: NamedDependency[Services]) -> Response[str]:
-    """The page, with the authors that there are now."""
-    authors = await services.authors.names()
+    """The page, with the authors whom one can ask now; without any while the index does not answer."""
+    try:
+        authors = await asyncio.to_thread(services.retriever.authors)
+    except IndexUnavailable as error:
+        log.warning("the page names no authors: %s", error)
+        authors = []
     html = (
         _environment().get_template("chat.html").render(authors=authors, max_chars=services.settings.max_question_chars)
     )

@@ -34,7 +34,6 @@ def create_app(services: Services) -> Litestar:
     warmup = Warmup(services.warm)
     rag = Rag(
         retriever=services.retriever,
-        authors=services.authors,
         model=services.model,
         tracer=services.tracer,
         store=services.store,

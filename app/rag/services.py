@@ -10,7 +10,6 @@ import httpx
 
 from twin.deployment import Deployment
 from twin.errors import IndexUnavailable, ModelUnavailable
-from twin.rag.authors import Authors
 from twin.rag.tracing import Tracer
 from twin.records import Interaction
 from twin.retrieval.retriever import Retriever
@@ -40,7 +39,6 @@ class Services:
 
     retriever: Retriever
     model: Callable[[], StreamingModel]
-    authors: Authors
     tracer: Tracer
     store: Callable[[Interaction], Awaitable[None]]
     settings: RagSettings
@@ -74,7 +72,6 @@ def of_deployment(deployment: Deployment) -> Services:
     return Services(
         retriever=retriever,
         model=deployment.chat_client,
-        authors=Authors(interactions.authors),
         tracer=tracer,
         store=interactions.record,
         settings=read(RagSettings),
@@ -104,10 +101,6 @@ class Interactions:
     async def record(self, interaction: Interaction) -> None:
         """Stores an interaction."""
         await self._connected().record(interaction)
-
-    async def authors(self) -> list[str]:
-        """The authors of the live documents."""
-        return await self._connected().authors()
 
     async def ping(self) -> None:
         """Returns when the server has answered."""

@@ -32,12 +32,9 @@ def search(
 ) -> None:
     """Find passages. Reads the published index directly; nothing needs to run."""
     from twin.deployment import Deployment
-    from twin.rag.authors import resolve
 
-    deployment = Deployment()
-    if author is not None:
-        author = resolve(author, [*deployment.vector_index.facets().authors])
-    found = deployment.retriever.retrieve(query, k, author=author)
+    retriever = Deployment().retriever
+    found = retriever.retrieve(query, k, author=retriever.author(author) if author is not None else None)
     if as_json:
         print_json(found)
         return

@@ -31,7 +31,6 @@ from app.rag.services import Interactions, Services
 from twin.features.index import open_index
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, wait_until
-from twin.rag.authors import Authors
 from twin.records import Chunk, Document, Source
 from twin.retrieval.retriever import Retriever
 from twin.serving.client import ChatClient
@@ -153,7 +152,6 @@ def app(mongo_uri: str, database: str, tmp_path_factory: pytest.TempPathFactory)
         Services(
             retriever=Retriever(AnyVector, lambda: index),
             model=lambda: client,
-            authors=Authors(interactions.authors),
             tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None),
             store=interactions.record,
             settings=read(RagSettings),

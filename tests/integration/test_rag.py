@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,6 +51,7 @@ class Stack(NamedTuple):
 
     url: str
     console: str
+    model: str
     warehouse: Warehouse
 
     def ask(self, text: str, **fields: Any) -> httpx.Response:
@@ -101,7 +101,7 @@ def stack(environment: dict[str, str], gguf: Path, ingest: Callable[..., None]) 
         wait_until(model.is_loaded, what="the model", timeout=90, child=model.child)
         settings_of_twin = {"MODEL_ENDPOINT_URL": model.url, "OPIK_URL_OVERRIDE": console + OPIK_PATH}
         url = running.enter_context(program("app.rag", root, environment | settings_of_twin))
-        yield Stack(url, console, warehouse)
+        yield Stack(url, console, model.url, warehouse)
 
 
 def test_it_is_ready_and_tells_how_long_each_dependency_took(stack: Stack) -> None:
@@ -201,9 +201,7 @@ def test_it_starts_without_anything_and_says_what_is_missing(tmp_path: Path) -> 
         "MONGODB_TIMEOUT_SECONDS": "1",
         "TWIN_TRACING": "false",
     }
-    started = time.perf_counter()
     with program("app.rag", tmp_path, nowhere, ready="/health/live") as url:
-        assert time.perf_counter() - started < 10  # 5 s on a machine that does nothing else
         search = httpx.post(f"{url}/search", json={"query": "anything"}, timeout=60)
         ready = httpx.get(f"{url}/health/ready")
         page = httpx.get(f"{url}/")
@@ -215,6 +213,20 @@ def test_it_starts_without_anything_and_says_what_is_missing(tmp_path: Path) -> 
         "warehouse",
     }
     assert page.status_code == 200
+
+
+def test_a_question_does_not_wait_on_the_warehouse(stack: Stack, environment: dict[str, str]) -> None:
+    away = {"MONGODB_URI": f"mongodb://127.0.0.1:{free_port()}", "TWIN_TRACING": "false"}
+    root = Path(environment["TWIN_HOME"])
+    with program("app.rag", root, environment | away | {"MODEL_ENDPOINT_URL": stack.model}) as url:
+        alone = stack._replace(url=url)
+        answer = alone.ask("How is the vector index published?", author="ada").json()
+        unknown = alone.ask("Hello?", author="Eve")
+        page = httpx.get(url)
+    assert (answer["status"], answer["author"]) == ("answered", "Ada")
+    assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "UnknownAuthor")
+    assert "Known: Ada, Bob." in unknown.json()["error"]["message"]
+    assert "Ask one of 2 authors" in page.text
 
 
 def test_without_a_model_searching_works_and_answering_says_what_to_do(
@@ -273,3 +285,16 @@ def test_the_model_killed_in_the_middle_of_an_answer_is_an_error_event(stack: St
     assert "GenerationInterrupted" in (interaction.error or "")
     assert httpx.get(f"{frail.url}/health/ready").json()["dependencies"]["model"]["ok"] is False
     assert httpx.post(f"{frail.url}/search", json={"query": "index"}).status_code == 200
+
+
+def test_an_author_is_known_once_the_index_that_has_them_is_published(
+    stack: Stack, environment: dict[str, str], ingest: Callable[..., None]
+) -> None:
+    def known() -> bool:
+        response = httpx.post(f"{stack.url}/search", json={"query": "bees", "author": "cleo"}, timeout=60)
+        return response.status_code == 200 and response.json()["results"][0]["author"] == "Cleo"
+
+    assert not known()
+    bees = {("Cleo", "Keeping bees"): "My bees fly from March to October, and I open their hive once a week."}
+    ingest(Path(environment["TWIN_HOME"]), stack.warehouse, DOCUMENTS | bees)
+    wait_until(known, what="the new author", timeout=10)

@@ -186,7 +186,6 @@ def test_reports_add_up(warehouse: Warehouse) -> None:
     both = first + second
     assert both.counts["added"] == 3
     assert {outcome.url for outcome in both.outcomes} == {"/notes/a", "/notes/b", "/letters/c"}
-    assert warehouse.documents.authors() == ["Ada", "Bea"]
 
 
 def test_data_versions_depend_on_content_and_not_on_history(mongo_uri: str, mongo_database: str) -> None:
@@ -264,11 +263,7 @@ def test_sources_are_remembered_and_forgotten_with_their_documents(warehouse: Wa
     assert warehouse.sources.all() == [OTHER, SOURCE]
     warehouse.documents.observe(SOURCE, [a_document("a")], complete=True)
     assert warehouse.sources.remove(SOURCE.id) == 1
-    assert (warehouse.sources.all(), warehouse.documents.fingerprints(), warehouse.documents.authors()) == (
-        [OTHER],
-        {},
-        [],
-    )
+    assert (warehouse.sources.all(), warehouse.documents.fingerprints()) == ([OTHER], {})
     with pytest.raises(UnknownName, match="sources list"):
         warehouse.sources.remove(SOURCE.id)
 
@@ -291,7 +286,6 @@ async def exchange(uri: str, database: str) -> None:
         assert await interactions.get("i1") is None
         await interactions.record(an_interaction(1))
         assert await interactions.get("i1") == an_interaction(1)
-        assert await interactions.authors() == ["Ada"]
     finally:
         await interactions.close()
 

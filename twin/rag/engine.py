@@ -19,6 +19,7 @@ from twin.errors import (
     INTERNAL,
     EmptyQuestion,
     GenerationInterrupted,
+    IndexUnavailable,
     QuestionTooLong,
     ServiceUnavailable,
     TwinError,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from datetime import datetime
 
-    from twin.rag.authors import Authors
     from twin.rag.tracing import Tracer
     from twin.records import Interaction
     from twin.retrieval.result import Retrieval
@@ -59,7 +59,6 @@ class Rag:
         self,
         *,
         retriever: Retriever,
-        authors: Authors,
         model: Callable[[], StreamingModel],
         tracer: Tracer,
         store: Callable[[Interaction], Awaitable[None]],
@@ -68,7 +67,7 @@ class Rag:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
-        self._authors = authors
+        self._retriever = retriever
         self._tracer = tracer
         self._store = store
         self._settings = settings
@@ -77,7 +76,6 @@ class Rag:
         self._clock = clock
         self._pipeline = Pipeline(
             retriever=retriever,
-            authors=authors,
             model=model,
             tracer=tracer,
             settings=settings,
@@ -131,7 +129,7 @@ class Rag:
             IndexUnavailable: The index does not answer.
         """
         text = check_text(query, self._settings.max_question_chars)
-        name = await self._authors.resolve(author) if author else None
+        name = await asyncio.to_thread(self._retriever.author, author) if author else None
         return await self._pipeline.find(text, k or self._settings.top_k, name)
 
     async def drain(self, seconds: float = 1.5) -> None:
@@ -150,7 +148,7 @@ class Rag:
         interaction, and is cancelled when the reader leaves early.
         """
         text = check_text(question.text, self._settings.max_question_chars)
-        author = await self._authors.resolve(question.author) if question.author else None
+        author = await self._named(question.author) if question.author else None
         draft = Draft(id=self._new_id(), created_at=self._clock(), question=question, author=author)
         events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         task = asyncio.create_task(self._respond(text, draft, events.put_nowait), name=f"answer-{draft.id}")
@@ -165,6 +163,16 @@ class Rag:
         finally:
             if not ended:
                 task.cancel()
+
+    async def _named(self, wanted: str) -> str:
+        """The author's name as the index has it.
+
+        While the index does not answer, any name stands: the search fails then, and the question is kept with that.
+        """
+        try:
+            return await asyncio.to_thread(self._retriever.author, wanted)
+        except IndexUnavailable:
+            return wanted
 
     async def _respond(self, text: str, draft: Draft, emit: Callable[[Event | Exception], None]) -> None:
         """Makes the answer, emits each step, and stores the interaction whatever happened."""

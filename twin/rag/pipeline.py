@@ -19,7 +19,6 @@ from twin.retrieval.retriever import best_author
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
-    from twin.rag.authors import Authors
     from twin.rag.draft import Draft
     from twin.rag.tracing import Span, SpanType, Tracer
     from twin.records import Passage
@@ -45,7 +44,6 @@ class Pipeline:
         self,
         *,
         retriever: Retriever,
-        authors: Authors,
         model: Callable[[], StreamingModel],
         tracer: Tracer,
         settings: RagSettings,
@@ -53,7 +51,6 @@ class Pipeline:
     ) -> None:
         self._rewriter = rewriter
         self._retriever = retriever
-        self._authors = authors
         self._model = model
         self._tracer = tracer
         self._settings = settings
@@ -82,15 +79,15 @@ class Pipeline:
         Raises:
             IndexUnavailable: The index does not answer.
         """
-        names = [author] if author else await self._authors.names()
+        names = [author] if author else []
+        if not names and self._settings.self_query:
+            names = await asyncio.to_thread(self._retriever.authors)
         rewriting = await self._rewriter.rewrite(text, names)
         return await asyncio.to_thread(self._retriever.retrieve, text, k, author=author, rewriting=rewriting)
 
     async def _retrieve(self, text: str, draft: Draft) -> list[Passage]:
         """The relevant passages of one author, neighbours joined; settles whose voice answers."""
         k, settings = draft.question.top_k or self._settings.top_k, self._settings
-        if draft.author is None and len(names := await self._authors.names()) == 1:
-            draft.author = names[0]
         with self._span("retrieval", draft, input={"query": text, "k": k, "author": draft.author}) as span:
             retrieval = await self.find(text, k, draft.author)
             draft.index_generation, draft.interpretation = retrieval.generation, retrieval.interpretation
@@ -101,6 +98,7 @@ class Pipeline:
             span.update(
                 output={"passages": [_summary(passage) for passage in retrieval.passages], "relevant": len(found)},
                 metadata={
+                    "author": draft.author,
                     "index_generation": retrieval.generation,
                     "interpretation": msgspec.to_builtins(retrieval.interpretation),
                     "reranker": retrieval.reranker,

@@ -40,7 +40,7 @@ class Retrieval(msgspec.Struct, frozen=True, kw_only=True):
     passages: list[Passage]
     interpretation: Interpretation
     authors: list[str] = []
-    """Whose passages were searched; empty for everybody's."""
+    """Whose passages were searched, which is also told where the index has one author only; empty for everybody's."""
     generation: str | None = None
     """The index generation that was searched."""
     reranker: str = "none"

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.records import utcnow
+from twin.retrieval.authors import resolve
 from twin.retrieval.diversity import spread
 from twin.retrieval.merging import merge
 from twin.retrieval.ranking import ProximityReranker
@@ -79,6 +80,11 @@ class _Catalogue(NamedTuple):
     known: Known
     passages: int
 
+    @property
+    def only_author(self) -> tuple[str, ...]:
+        """The author of all passages, if they have but one."""
+        return self.known.authors if len(self.known.authors) == 1 else ()
+
 
 class Retriever:
     """Hybrid search with everything around it. Blocking; safe to share between threads.
@@ -140,7 +146,7 @@ class Retriever:
                 queries=list(rewriting.queries),
                 notes=list(rewriting.notes),
             ),
-            authors=list(_filters(read, author).authors),
+            authors=[*(_filters(read, author).authors or catalogue.only_author)],
             generation=catalogue.generation,
             reranker=self._reranker.name,
         )
@@ -152,6 +158,23 @@ class Retriever:
             IndexUnavailable: The index does not answer.
         """
         return merge(passages, self._index().neighbours, words=words)
+
+    def authors(self) -> list[str]:
+        """Those whose passages can be searched now, by name.
+
+        Raises:
+            IndexUnavailable: The index does not answer, or nothing has been published to it.
+        """
+        return sorted(self._current().known.authors)
+
+    def author(self, wanted: str) -> str:
+        """The author's name as the index has it, found by name or id, whatever the case.
+
+        Raises:
+            UnknownAuthor: Nobody has that name; says who there is.
+            IndexUnavailable: The index does not answer, or nothing has been published to it.
+        """
+        return resolve(wanted, self.authors())
 
     @property
     def reranker(self) -> str:

@@ -118,11 +118,6 @@ class RawDocuments(Part):
         with self._connection.reaching():
             return {row["_id"]: row["pieces"] for row in self._database["raw_documents"].aggregate(steps)}
 
-    def authors(self) -> list[str]:
-        """The authors of the live documents, by name."""
-        with self._connection.reaching():
-            return sorted(self._database["raw_documents"].distinct("author", LIVE))
-
 
 def _events(source: Source, items: Iterable[Item], complete: bool) -> Iterator[Event]:
     try:

@@ -40,7 +40,7 @@ class Interactions(Part):
 
 
 class AsyncInteractions:
-    """Stores and finds interactions, and knows the authors. Every method raises WarehouseUnavailable.
+    """Stores and finds interactions. Every method raises WarehouseUnavailable.
 
     Nothing is connected until it is used; use it from one event loop.
     """
@@ -67,11 +67,6 @@ class AsyncInteractions:
         with explaining(self.host):
             row = await self._database["interactions"].find_one({"_id": interaction_id})
         return from_row(row, Interaction) if row else None
-
-    async def authors(self) -> list[str]:
-        """The authors of the live documents, by name."""
-        with explaining(self.host):
-            return sorted(await self._database["raw_documents"].distinct("author", {"live": True}))
 
     async def close(self) -> None:
         """Closes the connections. Safe to call when there are none."""

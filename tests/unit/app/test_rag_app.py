@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from litestar.testing import TestClient
+from msgspec.structs import replace
 
 from app.rag.server import create_app
 from app.rag.services import Dependency, Services
 from twin import errors
-from twin.errors import GenerationInterrupted, ModelUnavailable, Overloaded, TwinError, WarehouseUnavailable
+from twin.errors import (
+    GenerationInterrupted,
+    IndexUnavailable,
+    ModelUnavailable,
+    Overloaded,
+    TwinError,
+    WarehouseUnavailable,
+)
 from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.monitoring.tracing import Tracer
-from twin.rag.authors import Authors
 from twin.records import Interaction, Passage
 from twin.retrieval.retriever import Retriever
 from twin.serving.client import Delta, Usage
@@ -41,7 +48,11 @@ class Embedder:
         return text
 
 
+@dataclass
 class Index:
+    authors: list[str] = field(default_factory=lambda: ["Ada"])
+    published: bool = True
+
     def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
         return [
             Passage(
@@ -60,7 +71,9 @@ class Index:
         ]
 
     def facets(self) -> Facets:
-        return NO_FACETS
+        if not self.published:
+            raise IndexUnavailable("Nothing has been published to the index yet.")
+        return replace(NO_FACETS, authors=dict.fromkeys(self.authors, 1))
 
     def count(self) -> int:
         return 100
@@ -76,6 +89,7 @@ class Index:
 class World:
     """Services over fakes. `failure` is what the model does; after a token when `late`."""
 
+    index: Index = field(default_factory=Index)
     failure: Exception | None = None
     late: bool = False
     warm_failure: Exception | None = None
@@ -85,9 +99,8 @@ class World:
 
     def client(self) -> TestClient[Any]:
         services = Services(
-            retriever=Retriever(Embedder, Index),
+            retriever=Retriever(Embedder, lambda: self.index),
             model=lambda: self,
-            authors=Authors(self._authors),
             tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None),
             store=self._store,
             settings=read(RagSettings),
@@ -107,9 +120,6 @@ class World:
             raise self.failure
         yield Delta(text="headings.")
         yield Delta(finish_reason="stop", usage=Usage(prompt_tokens=7, completion_tokens=3), model="llm-twin@1")
-
-    async def _authors(self) -> list[str]:
-        return ["Ada"]
 
     async def _store(self, interaction: Interaction) -> None:
         if self.warehouse_down:
@@ -344,13 +354,7 @@ def test_the_schema_lists_every_route_and_its_errors() -> None:
 
 
 def test_the_page_runs_only_our_own_script_and_escapes_names() -> None:
-    world = World()
-
-    async def authors() -> list[str]:
-        return ["<script>alert(1)</script>", "Ada"]
-
-    world._authors = authors  # type: ignore[method-assign]
-    with world.client() as client:
+    with World(index=Index(authors=["<script>alert(1)</script>", "Ada"])).client() as client:
         response = client.get("/")
         script = client.get("/static/chat.js")
     assert "default-src 'none'; script-src 'self'" in response.headers["content-security-policy"]
@@ -358,6 +362,13 @@ def test_the_page_runs_only_our_own_script_and_escapes_names() -> None:
     assert "&lt;script&gt;alert(1)" in response.text
     assert script.status_code == 200
     assert "innerHTML" not in script.text
+
+
+def test_without_an_index_the_page_says_how_to_make_one() -> None:
+    with World(index=Index(published=False)).client() as client:
+        response = client.get("/")
+    assert response.status_code == 200
+    assert "llm-twin ingest" in response.text
 
 
 def test_importing_the_app_loads_neither_dagster_nor_a_machine_learning_library() -> None:

@@ -24,7 +24,6 @@ from twin.errors import (
 )
 from twin.features.index import EVERYTHING, Facets, Filters
 from twin.features.index import Span as Run
-from twin.rag.authors import Authors
 from twin.rag.engine import Rag
 from twin.rag.messages import Failed, Finished, Found, Question, Token
 from twin.rag.pipeline import NOTHING_FOUND
@@ -72,17 +71,18 @@ class Index:
     down: bool = False
     asked_for: list[str | None] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    """The authors that it has passages of."""
+    """The authors that it has passages of, where they are not only those of `passages`."""
 
     def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
         author = next(iter(filters.authors), None)
         self.asked_for.append(author)
-        if self.down:
-            raise IndexUnavailable("Nothing has been published yet.")
+        self._answering()
         return [found for found in self.passages if author in (None, found.author)][:k]
 
     def facets(self) -> Facets:
-        return replace(NO_FACETS, authors=dict.fromkeys(self.names, 1))
+        self._answering()
+        names = self.names or [found.author for found in self.passages]
+        return replace(NO_FACETS, authors=dict.fromkeys(names, 1))
 
     def count(self) -> int:
         return 100
@@ -92,6 +92,10 @@ class Index:
 
     def generation(self) -> str | None:
         return "g1"
+
+    def _answering(self) -> None:
+        if self.down:
+            raise IndexUnavailable("Nothing has been published yet.")
 
 
 @dataclass
@@ -165,7 +169,6 @@ class World:
 
     index: Index = field(default_factory=lambda: Index([passage("Chunks follow the headings.", 0.8)]))
     model: Model | None = field(default_factory=Model)
-    authors: list[str] = field(default_factory=lambda: ["Ada"])
     warehouse_down: bool = False
     tracer: Tracer = field(default_factory=Tracer)
     stored: list[Interaction] = field(default_factory=list)
@@ -174,7 +177,6 @@ class World:
     def rag(self, **settings: Any) -> Rag:
         return Rag(
             retriever=Retriever(Embedder, lambda: self.index),
-            authors=Authors(self._authors),
             model=self._model,
             tracer=self.tracer,
             store=self._store,
@@ -183,11 +185,6 @@ class World:
             new_id=lambda: "i1",
             clock=lambda: NOW,
         )
-
-    async def _authors(self) -> list[str]:
-        if self.warehouse_down:
-            raise WarehouseUnavailable("MongoDB does not answer.")
-        return self.authors
 
     def _model(self) -> Model:
         if self.model is None:
@@ -314,21 +311,33 @@ def test_a_wrong_request_is_refused_before_it_becomes_an_interaction(
 
 def test_without_a_named_author_the_best_passages_author_answers_alone() -> None:
     found = [passage("Bob one.", 0.6, author="Bob", score=0.9), passage("Ada one.", 0.6, score=0.5)]
-    world = World(index=Index(found), authors=["Ada", "Bob"])
+    world = World(index=Index(found))
     answer = ask(world)
     assert answer.author == "Bob"
     assert [source.text for source in answer.sources] == ["Bob one."]
 
 
+def test_the_only_author_declines_by_name() -> None:
+    answer = ask(World(index=Index([passage("Unrelated.", 0.1)])))
+    assert (answer.status, answer.author) == ("nothing_found", "Ada")
+
+
+def test_a_question_to_someone_is_kept_with_its_error_while_the_index_is_away() -> None:
+    world = World(index=Index([], down=True))
+    with pytest.raises(IndexUnavailable):
+        ask(world, author="Ada")
+    assert [(kept.status, kept.question) for kept in world.stored] == [("failed", "How are documents cut?")]
+
+
 def test_a_named_author_is_searched_alone() -> None:
-    world = World(authors=["Ada", "Bob"])
+    world = World(index=Index([passage("Ada one.", 0.8), passage("Bob one.", 0.8, author="Bob")]))
     assert ask(world, author="ada").author == "Ada"
     assert world.index.asked_for == ["Ada"]
 
 
 def test_an_author_whom_the_question_asks_answers_and_nobody_else_when_they_wrote_nothing() -> None:
     found = [passage("Bob one.", 0.6, author="Bob Stone", score=0.9)]
-    world = World(index=Index(found, names=["Ada Byron", "Bob Stone"]), authors=["Ada Byron", "Bob Stone"])
+    world = World(index=Index(found, names=["Ada Byron", "Bob Stone"]))
     answer = ask(world, "What does Bob Stone think of documents?")
     assert (answer.status, answer.author) == ("answered", "Bob Stone")
     assert world.index.asked_for == ["Bob Stone"]

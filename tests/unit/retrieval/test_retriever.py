@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from twin.errors import UnknownAuthor
 from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.records import Passage
 from twin.retrieval.ranking import IndexOrder, ProximityReranker
@@ -64,6 +65,7 @@ class Index:
     live: str = "g1"
     searches: list[tuple[str, list[float], int, Filters]] = field(default_factory=list)
     facets_read: int = 0
+    authors: dict[str, int] = field(default_factory=lambda: FACETS.authors)
 
     def search(self, text: str, vector: np.ndarray, k: int, *, filters: Filters = EVERYTHING) -> list[Passage]:
         self.searches.append((text, vector.tolist(), k, filters))
@@ -73,7 +75,7 @@ class Index:
 
     def facets(self) -> Facets:
         self.facets_read += 1
-        return FACETS
+        return replace(FACETS, authors=self.authors)
 
     def count(self) -> int:
         return 1000
@@ -124,6 +126,24 @@ def test_an_author_whom_the_question_asks_is_a_filter_and_not_a_word_to_search_f
     assert (restriction.field, restriction.text, restriction.means, restriction.applied) == (
         "author", "Bob Stone", "Bob Stone", True,
     )  # fmt: skip
+
+
+def test_the_authors_are_those_of_the_generation_that_is_live() -> None:
+    index = Index(authors={"Bob Stone": 9, "Ada Lovelace": 3})
+    searching = retriever(index)
+    assert searching.authors() == ["Ada Lovelace", "Bob Stone"]
+    assert (searching.author("ada-lovelace"), index.facets_read) == ("Ada Lovelace", 1)
+    with pytest.raises(UnknownAuthor, match=r"“Cleo”.*Ada Lovelace, Bob Stone"):
+        searching.author("Cleo")
+    index.authors, index.live = {"Cleo": 1}, "g2"
+    assert (searching.authors(), searching.author("cleo")) == (["Cleo"], "Cleo")
+    with pytest.raises(UnknownAuthor, match="Known: Cleo"):
+        searching.author("Ada Lovelace")
+
+
+def test_an_only_author_is_told_as_the_one_who_was_searched() -> None:
+    assert retriever(Index(authors={"Ada Lovelace": 2})).retrieve("chunks", 4).authors == ["Ada Lovelace"]
+    assert retriever(Index()).retrieve("chunks", 4).authors == []
 
 
 def test_a_named_author_wins_over_whom_the_question_mentions() -> None:
