@@ -19,6 +19,7 @@ from twin.errors import InputError, ReviewRequired
 from twin.home import Home
 from twin.processes import answers, wait_until
 from twin.records import ModelVersion
+from twin.serving import release
 from twin.settings import HomeSettings, ModelSettings, RagSettings, TrainingSettings, read
 
 __all__ = ["home_of_its_own", "run_demo"]
@@ -102,9 +103,11 @@ def _config(locations: list[str], author: str | None) -> dict:
 
 
 def _approved(home: Home) -> ModelVersion:
-    version = Deployment(home).registry.approved(read(ModelSettings).name)
+    registry, name = Deployment(home).registry, read(ModelSettings).name
+    version = registry.approved(name)
     if version is None:
-        fail("No version is approved. See `llm-twin models list`, then `llm-twin models approve VERSION`.")
+        doubts = "".join(f" {release.doubt(version)}" for version in registry.in_production(name))
+        fail(f"No version is approved. See `llm-twin models list`, then `llm-twin models approve VERSION`.{doubts}")
     return version
 
 

@@ -16,7 +16,7 @@ from twin.deployment import addresses
 from twin.errors import PlatformError
 from twin.home import Home
 from twin.processes import Child, Listener, wait_until
-from twin.settings import MongoSettings, ReviewSettings, StackSettings, read
+from twin.settings import MongoSettings, StackSettings, read
 from twin.training.compute import SPIN_COUNT
 
 __all__ = ["ORDER", "Place", "Running", "listener", "needed", "start"]
@@ -133,9 +133,7 @@ def _mongod(place: Place) -> Running:
 
 
 def _console(place: Place) -> Running:
-    token = read(ReviewSettings).token
-    secret = token.get_secret_value() if token else place.home.reviewer_token()
-    child = place.child("console", "app.console", REVIEWER_TOKEN=secret)
+    child = place.child("console", "app.console", REVIEWER_TOKEN=place.home.reviewer_token())
     return _http(place, child, ready="/health/ready", alive="/health/live")
 
 

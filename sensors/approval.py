@@ -27,11 +27,11 @@ def approved_model(
     Dagster never forgets one, and the same version may well be due a second time.
     """
     try:
-        approved = registry.client.approved(read(ModelSettings).name)
+        candidates = registry.client.in_production(read(ModelSettings).name)
         served = endpoint.client.status()
     except TwinError as error:
         return dg.SkipReason(error.message)
-    decision = release.decide([approved] if approved else [], served)
+    decision = release.decide(candidates, served)
     if decision.version is None:
         context.update_cursor("")
         return dg.SkipReason(decision.reason)

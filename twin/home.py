@@ -25,7 +25,7 @@ import msgspec
 
 from twin import disk, users
 from twin.errors import PlatformError
-from twin.settings import HomeSettings, read
+from twin.settings import HomeSettings, ReviewSettings, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,7 +163,9 @@ class Home:
         return service.url if service else None
 
     def reviewer_token(self) -> str:
-        """The local reviewer's token, made on first use and readable by its owner only."""
+        """The reviewer's token: REVIEWER_TOKEN, else this home's, made on first use and readable by its owner only."""
+        if token := read(ReviewSettings).token:
+            return token.get_secret_value()
         path = self.root / "reviewer-token"
         if not path.exists():
             disk.create(path, secrets.token_urlsafe(24).encode())  # if another process was first, its token counts

@@ -29,6 +29,7 @@ __all__ = [
     "ModelVersion",
     "Passage",
     "Rejected",
+    "ReviewState",
     "Source",
     "Unchanged",
     "Visit",
@@ -252,6 +253,10 @@ class InstructSample(msgspec.Struct, frozen=True, kw_only=True):
     """The model that wrote the instruction."""
 
 
+ReviewState = Literal["none", "pending", "approved", "rejected", "unverified"]
+"""`unverified`: the registry has it as decided, and no reviewer's signature stands behind that."""
+
+
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version in the model registry."""
 
@@ -261,7 +266,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     """`Development`, `Production`, ... : Comet's single status of a version."""
     tags: list[str] = []
-    review: Literal["none", "pending", "approved", "rejected"] = "none"
+    review: ReviewState = "none"
     """Where the request to move to `Production` stands."""
     manifest: dict = {}
     """The small JSON that was registered: uri, sha256, dataset_version, base_model, hyperparameters, scores."""

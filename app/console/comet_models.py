@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Annotated, Any, TypeAlias
 
+import msgspec
 from litestar import Request, Router, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import ControllerRouterHandler
@@ -16,6 +17,7 @@ from app.console.comet import ERRORS, REST, Body, millis, needs_api_key
 from app.console.dependencies import Database
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import STATUSES, ModelStore
+from app.console.store.reviews import decision_of
 from app.http.bodies import read_json
 from twin.errors import InputError
 
@@ -221,11 +223,12 @@ async def get_status_configuration(item_id: FromPath[str], database: Database) -
 
 @post("/registry-model/history/item", status_code=200)
 async def history(request: Request, database: Database) -> dict[str, list[dict[str, Any]]]:
-    """What happened to a version, by day, the latest first."""
+    """What happened to a version, by day, the latest first. Comet's own answer, and with it what a reviewer signed."""
     body = await read_json(request, ItemReference)
     row = await ModelStore(database).item(body.registry_model_item_id)
     days: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in reversed(row["history"]):
+        decision = decision_of(event)
         days[f"{event['at']:%B} {event['at'].day}, {event['at'].year}"].append(
             {
                 "actionType": event["action"],
@@ -236,6 +239,7 @@ async def history(request: Request, database: Database) -> dict[str, list[dict[s
                 "registryModelItemVersion": row["version"],
                 "registryModelName": row["name"],
                 "userName": event["by"],
+                "decision": decision and msgspec.structs.asdict(decision),
             }
         )
     return days

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,9 @@ from app.console.layout import page
 from app.console.review import reviewer_of
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
-from twin.registry.manifests import MANIFEST_FILE, numbers
+from app.console.versions import reviewed
+from twin.registry.contract import PRODUCTION
+from twin.registry.manifests import decode, numbers
 
 __all__ = ["ScoreRow", "route_handlers", "score_rows"]
 
@@ -47,19 +49,24 @@ def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
 
 
 @get("/models")
-async def models_page(database: Database) -> Template:
+async def models_page(database: Database, reviewer_token: ReviewerToken) -> Template:
     """The registered models."""
     store = ModelStore(database)
-    models = [(model, await store.versions(model["name"])) for model in await store.models()]
+    models = []
+    for model in await store.models():
+        versions = await store.versions(model["name"])
+        in_production = [
+            await reviewed(row, database, reviewer_token) for row in versions if row["status"] == PRODUCTION
+        ]
+        models.append((model, versions, in_production))
     return page("registry_models.html", active="/models", title="Models", context={"models": models})
 
 
 @get("/models/{name:str}")
-async def model_page(name: FromPath[str], database: Database) -> Template:
+async def model_page(name: FromPath[str], database: Database, reviewer_token: ReviewerToken) -> Template:
     """A model's versions."""
-    store = ModelStore(database)
-    rows = await store.versions(name)
-    versions = [(row, await manifest_of(row, database)) for row in rows]
+    found = [await reviewed(row, database, reviewer_token) for row in await ModelStore(database).versions(name)]
+    versions = [(version, decode(version.manifest)) for version in found]
     return page("registry_model.html", active="/models", title=name, context={"name": name, "versions": versions})
 
 
@@ -68,10 +75,12 @@ async def version_page(
     name: FromPath[str], version: FromPath[str], request: Request, database: Database, reviewer_token: ReviewerToken
 ) -> Template:
     """One version: what it is, how it scored, and its review."""
-    row = await ModelStore(database).version(name, version)
-    manifest = await manifest_of(row, database)
+    shown = await reviewed(await ModelStore(database).version(name, version), database, reviewer_token)
+    manifest = decode(shown.manifest)
     context = {
-        "row": row,
+        "row": shown.row,
+        "review": shown,
+        "manifest_sha256": hashlib.sha256(shown.manifest).hexdigest(),
         "manifest": {name: value for name, value in manifest.items() if name != "examples"},
         "scores": score_rows(as_dict(manifest.get("scores"))),
         "examples": [example for example in as_list(manifest.get("examples")) if isinstance(example, dict)],
@@ -104,19 +113,6 @@ async def experiment_page(key: FromPath[str], database: Database) -> Template:
         "height": HEIGHT,
     }
     return page("experiment.html", active="/experiments", title=row["name"], context=context)
-
-
-async def manifest_of(row: Mapping[str, Any], database: Database) -> dict[str, Any]:
-    """The manifest that a version was registered with; empty when it has none, or one that is not a JSON object."""
-    store = ExperimentStore(database)
-    for file in await store.assets(row["experiment"], model=row["logged_model"]):
-        if file["name"] == MANIFEST_FILE:
-            content = (await store.asset(file["_id"]))["content"]
-            try:
-                return as_dict(json.loads(content))
-            except ValueError:
-                return {}
-    return {}
 
 
 def as_dict(value: object) -> dict[str, Any]:

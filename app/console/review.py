@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -24,15 +24,17 @@ from litestar.types import ControllerRouterHandler
 
 from app.console.dependencies import Database, ReviewerToken
 from app.console.layout import page
-from app.console.store.comet_models import Decision, ModelStore
+from app.console.store.comet_models import ModelStore
+from app.console.versions import manifest_of, reviewed
 from app.http.bodies import read_json
 from twin.errors import InputError, NotAuthorized
+from twin.registry.signatures import ReviewKey
 
 __all__ = ["reviewer_of", "route_handlers"]
 
 COOKIE = "llm_twin_reviewer"
 SESSION_SECONDS = 12 * 3600
-DECISIONS: dict[str, Decision] = {"approve": "approved", "reject": "rejected"}
+VERDICTS: dict[str, Literal["approved", "rejected"]] = {"approve": "approved", "reject": "rejected"}
 MAX_COMMENT = 4_000
 
 
@@ -53,11 +55,9 @@ async def decide(
     reviewer_token: ReviewerToken,
 ) -> dict[str, Any]:
     """Approves or rejects a version. Needs `Authorization: Bearer <reviewer token>`."""
-    check_token(request.headers.get("authorization", "").removeprefix("Bearer ").strip(), reviewer_token)
+    secret = check_token(request.headers.get("authorization", "").removeprefix("Bearer ").strip(), reviewer_token)
     body = await read_json(request, Verdict)
-    row = await ModelStore(database).decide(
-        name, version, decision_of(verdict), reviewer=body.reviewer, comment=body.comment
-    )
+    row = await record(name, version, verdict, body, database, secret)
     return summary(row)
 
 
@@ -74,7 +74,7 @@ async def review_page(request: Request, database: Database, reviewer_token: Revi
     models = ModelStore(database)
     context = {
         "pending": await models.pending(),
-        "decided": await models.decided(),
+        "decided": [await reviewed(row, database, reviewer_token) for row in await models.decided()],
         "reviewer": reviewer_of(request, reviewer_token),
     }
     return page("review.html", active="/review", title="Review", context=context)
@@ -107,13 +107,36 @@ async def decide_by_form(
     """The buttons of a version's page."""
     check_origin(request)
     reviewer = reviewer_of(request, reviewer_token)
-    if reviewer is None:
+    if reviewer is None or reviewer_token is None:
         raise NotAuthorized("Sign in on the review page first; only a reviewer decides.")
     form = await request.form()
-    decision = decision_of(str(form.get("verdict", "")))
-    comment = str(form.get("comment", ""))[:MAX_COMMENT]
-    await ModelStore(database).decide(name, version, decision, reviewer=reviewer, comment=comment)
+    body = Verdict(reviewer=reviewer, comment=str(form.get("comment", ""))[:MAX_COMMENT])
+    seen = str(form.get("manifest", "")) or None
+    await record(name, version, str(form.get("verdict", "")), body, database, reviewer_token, seen=seen)
     return Redirect(f"/models/{quote(name, safe='')}/{quote(version, safe='')}", status_code=303)
+
+
+async def record(
+    name: str, version: str, verb: str, said: Verdict, database: Database, token: str, *, seen: str | None = None
+) -> dict[str, Any]:
+    """Records and signs a decision on a version as it is now; `seen` is the SHA-256 of the manifest that was shown.
+
+    Raises:
+        InputError: `verb` is no decision, or the manifest is another one than the person saw.
+    """
+    verdict, models = verdict_of(verb), ModelStore(database)
+    manifest = await manifest_of(await models.version(name, version), database)
+    if seen is not None and seen != hashlib.sha256(manifest).hexdigest():
+        raise InputError(f"The manifest of version {version} has changed since you opened its page. Read it again.")
+    return await models.decide(
+        name,
+        version,
+        verdict,
+        reviewer=said.reviewer,
+        comment=said.comment,
+        key=ReviewKey(token),
+        manifest=manifest,
+    )
 
 
 def reviewer_of(request: Request, reviewer_token: str | None) -> str | None:
@@ -173,15 +196,15 @@ def local_path(target: str) -> str:
     return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/review"
 
 
-def decision_of(verdict: str) -> Decision:
-    """The decision of a verb.
+def verdict_of(verb: str) -> Literal["approved", "rejected"]:
+    """The verdict of a verb.
 
     Raises:
         InputError: It is neither `approve` nor `reject`.
     """
-    if verdict not in DECISIONS:
-        raise InputError(f"{verdict!r} is not a decision; use approve or reject.")
-    return DECISIONS[verdict]
+    if verb not in VERDICTS:
+        raise InputError(f"{verb!r} is not a decision; use approve or reject.")
+    return VERDICTS[verb]
 
 
 def summary(row: dict[str, Any]) -> dict[str, Any]:

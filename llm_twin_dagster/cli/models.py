@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli.output import Json, explained, out, print_json, print_table, quiet_line
+from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, print_table, quiet_line
 from llm_twin_dagster.stack import borrow
 from twin import users
 from twin.deployment import Deployment
 from twin.errors import InputError
 from twin.home import Home
+from twin.registry import PRODUCTION
+from twin.serving import release
 from twin.settings import ModelSettings, read
 from twin.training.pruning import prunable
 
@@ -56,6 +58,9 @@ def list_(as_json: Json = False) -> None:
         title=name,
         empty=f"There is no version of {name} yet: `llm-twin materialize train` makes one.",
     )
+    for version in versions:
+        if version.status == PRODUCTION and version.review != "approved":
+            log.print(release.doubt(version), style="yellow", soft_wrap=True)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from twin.settings import MongoSettings, read
 if TYPE_CHECKING:
     from twin.home import Home
 
-__all__ = ["COMET_PATH", "OPIK_PATH", "comet", "comet_environment", "mongo_uri", "opik_url", "review_url"]
+__all__ = ["COMET_PATH", "OPIK_PATH", "comet", "comet_environment", "console_of", "mongo_uri", "opik_url", "review_url"]
 
 OPIK_PATH = "/opik/api"
 """The Opik receiver: `OPIK_URL_OVERRIDE=http://127.0.0.1:8001/opik/api`."""
@@ -78,13 +78,19 @@ def review_url(home: Home) -> str:
         ReviewRequired: The registry is Comet itself, where a person decides on Comet's own page.
     """
     server = comet(home)
-    if server.url.rstrip("/").endswith(COMET_PATH.rstrip("/")):
-        return server.url.rstrip("/").removesuffix(COMET_PATH.rstrip("/"))
+    if console := console_of(server):
+        return console
     raise ReviewRequired(
         f"The model registry is Comet at {server.url} ({server.because}): a person decides there, in the model's "
         "registry, where each version waits as a request for the status Production. What is approved there is deployed "
         "as usual. This command decides only in the console's own registry."
     )
+
+
+def console_of(registry: Server) -> str | None:
+    """The console whose stand-in for Comet a server is; None for Comet itself."""
+    url, path = registry.url.rstrip("/"), COMET_PATH.rstrip("/")
+    return url.removesuffix(path) if url.endswith(path) else None
 
 
 def _console(home: Home, what: str) -> str:

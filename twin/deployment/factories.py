@@ -19,7 +19,6 @@ from twin.settings import (
     OpikSettings,
     QdrantSettings,
     RagSettings,
-    ReviewSettings,
     SourceSettings,
     read,
 )
@@ -103,19 +102,20 @@ def reranker() -> Reranker:
 
 
 def comet_registry(home: Home) -> ModelRegistry:
-    """The model registry at Comet or its stand-in."""
+    """The model registry at Comet, or its stand-in, where only what the reviewer's token signed counts as decided."""
     from twin.registry.comet import CometRegistry
+    from twin.registry.signatures import ReviewKey
 
     settings, server = read(CometSettings), addresses.comet(home)
-    return CometRegistry(server.url, server.key or "", settings.workspace, project=settings.project)
+    key = ReviewKey(home.reviewer_token()) if addresses.console_of(server) else None
+    return CometRegistry(server.url, server.key or "", settings.workspace, project=settings.project, review_key=key)
 
 
 def console_review(home: Home) -> ReviewClient:
     """What a person's tools approve models with, in the console."""
     from twin.registry.review import ReviewClient
 
-    token = read(ReviewSettings).token
-    return ReviewClient(addresses.review_url(home), token.get_secret_value() if token else home.reviewer_token())
+    return ReviewClient(addresses.review_url(home), home.reviewer_token())
 
 
 def opik_tracer(home: Home) -> Tracer:

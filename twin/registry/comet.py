@@ -19,16 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
+import msgspec
 
 from twin import http_clients
 from twin.errors import NotAuthorized, RegistryUnavailable, UnknownName
 from twin.records import ModelVersion
 from twin.registry.contract import DEVELOPMENT, PRODUCTION, version_key
 from twin.registry.experiments import REACH_SECONDS, experiment, reachable, root_of, unreachable
-from twin.registry.manifests import MANIFEST_FILE, encode, manifest_fingerprint, numbers
+from twin.registry.manifests import MANIFEST_FILE, decode, encode, manifest_fingerprint, numbers
+from twin.registry.signatures import Decision, ReviewKey, review_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from twin.records import ReviewState
 
 __all__ = ["CometRegistry"]
 
@@ -45,12 +49,21 @@ REVIEW_ACTIONS: Mapping[str, Literal["pending", "approved", "rejected"]] = {
 class CometRegistry:
     """A model registry at Comet. `url` is what COMET_URL_OVERRIDE would be; making one connects to nothing.
 
-    Without a workspace it is the key's own default one.
+    Without a workspace it is the key's own default one. With a `review_key` a decision counts only when it was signed
+    with that key: this is for the console's stand-in. On Comet itself its own accounts say who may decide.
 
     Every method raises RegistryUnavailable when the registry does not answer, NotAuthorized when it refuses the key.
     """
 
-    def __init__(self, url: str, api_key: str, workspace: str | None = None, *, project: str = "llm-twin") -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        workspace: str | None = None,
+        *,
+        project: str = "llm-twin",
+        review_key: ReviewKey | None = None,
+    ) -> None:
         self.url = url
         self._workspace = workspace
         self.project = project
@@ -62,7 +75,8 @@ class CometRegistry:
             timeout=httpx.Timeout(READ_SECONDS, connect=REACH_SECONDS),
             follow_redirects=True,
         )
-        self._manifests: dict[tuple[str, str], dict[str, Any]] = {}
+        self._review_key = review_key
+        self._manifests: dict[tuple[str, str], bytes] = {}
 
     @property
     def workspace(self) -> str:
@@ -108,20 +122,24 @@ class CometRegistry:
             UnknownName: There is no such version.
         """
         details = self._get("registry-model/item/details", modelName=name, version=version)
+        manifest = self._manifest(name, version)
         return ModelVersion(
             name=name,
             version=version,
             status=details["status"],
             tags=details["tags"],
-            review=self._review(details),
-            manifest=self._manifest(name, version),
+            review=self._review(name, version, details, manifest),
+            manifest=decode(manifest),
             created_at=datetime.fromtimestamp(details["createdAt"] / 1_000, UTC),
         )
 
+    def in_production(self, name: str) -> list[ModelVersion]:
+        """The versions whose status is Production, newest first, also those that no verified approval stands behind."""
+        return [self.get(name, version) for version in self._list(name, status=PRODUCTION)]
+
     def approved(self, name: str) -> ModelVersion | None:
-        """The newest version in Production, or None."""
-        versions = self._list(name, status=PRODUCTION)
-        return self.get(name, versions[0]) if versions else None
+        """The newest version in Production that is approved, or None."""
+        return next((version for version in self.in_production(name) if version.review == "approved"), None)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -161,28 +179,47 @@ class CometRegistry:
         self._call("POST", f"write/registry-model/item/{item}/status-configuration", json=request)
         return self.get(name, version)
 
-    def _review(self, details: Mapping[str, Any]) -> Literal["none", "pending", "approved", "rejected"]:
-        if details["status"] == PRODUCTION:
+    def _review(self, name: str, version: str, details: Mapping[str, Any], manifest: bytes) -> ReviewState:
+        if self._review_key is None and details["status"] == PRODUCTION:
             return "approved"
         body = {"registryModelItemId": details["registryModelItemId"], "groupedBy": "DAY"}
         days = self._call("POST", "registry-model/history/item", json=body).json()
-        for event in chain.from_iterable(days.values()):  # newest first
-            if event["actionType"] in REVIEW_ACTIONS and event["newValue"].get("registryModelStatus") == PRODUCTION:
-                return REVIEW_ACTIONS[event["actionType"]]
-        return "none"
+        events = list(chain.from_iterable(days.values()))  # newest first
+        about = [
+            REVIEW_ACTIONS[event["actionType"]]
+            for event in events
+            if event["actionType"] in REVIEW_ACTIONS and event["newValue"].get("registryModelStatus") == PRODUCTION
+        ]
+        if self._review_key is None:
+            return about[0] if about else "none"
+        try:
+            kept = [event["decision"] for event in reversed(events) if event.get("decision")]
+            decisions = msgspec.convert(kept, list[Decision])
+        except msgspec.ValidationError:
+            return "unverified"
+        return review_state(
+            self._review_key,
+            name=name,
+            version=version,
+            status=details["status"],
+            manifest=manifest,
+            requested=bool(about),
+            decisions=decisions,
+        )
 
-    def _manifest(self, name: str, version: str) -> dict[str, Any]:
+    def _manifest(self, name: str, version: str) -> bytes:
+        """The manifest's file; nothing where there is none. One that signatures are compared with is read each time."""
         known = self._manifests.get((name, version))
-        if known is not None:
+        if known is not None and self._review_key is None:
             return known
         files = self._get("registry-model/item/download-instructions", modelName=name, version=version)
         for file in files["versions"][0]["assets"]:
             if file["fileName"] == MANIFEST_FILE:
                 wanted = {"experimentKey": file["experimentKey"], "assetId": file["assetId"]}
-                manifest = self._call("GET", "experiment/asset/get-asset", params=wanted).json()
-                self._manifests[name, version] = manifest
-                return manifest
-        return {}
+                content = self._call("GET", "experiment/asset/get-asset", params=wanted).content
+                self._manifests[name, version] = content
+                return content
+        return b""
 
     def _list(self, name: str, **only: str) -> list[str]:
         """Version strings, newest first."""

@@ -50,6 +50,10 @@ class ModelRegistry(Protocol):
         """One version. Raises UnknownName."""
         ...
 
+    def in_production(self, name: str) -> list[ModelVersion]:
+        """The versions whose status is Production, newest first, also those that no verified approval stands behind."""
+        ...
+
     def approved(self, name: str) -> ModelVersion | None:
-        """The newest version in Production, or None."""
+        """The newest version in Production that is approved, or None."""
         ...

@@ -11,7 +11,7 @@ from twin.records import content_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["IDENTITY_KEYS", "MANIFEST_FILE", "encode", "manifest_fingerprint", "numbers"]
+__all__ = ["IDENTITY_KEYS", "MANIFEST_FILE", "decode", "encode", "manifest_fingerprint", "numbers"]
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1_000_000
@@ -41,6 +41,15 @@ def encode(manifest: Mapping[str, Any]) -> bytes:
             "large tables in the artifact store, and name them here."
         )
     return content
+
+
+def decode(content: bytes) -> dict[str, Any]:
+    """The manifest in a file; empty for a file that is no JSON object, for a version may have been given any file."""
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from twin.serving.endpoint import EndpointStatus
 
-__all__ = ["Decision", "decide"]
+__all__ = ["Decision", "decide", "doubt"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,26 +28,39 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(versions: Sequence[ModelVersion], served: EndpointStatus) -> Decision:
-    """The version to deploy now, given versions (newest first; the approved one alone will do) and what is served.
+    """The version to deploy now, given versions (newest first; those in Production will do) and what is served.
 
     A held version is not deployed again: after a rollback the approved version would otherwise be back within seconds.
+    One that is in Production and not approved is passed over, and named: somebody wrote that into the registry.
     """
     if served.outside:
         reason = "MODEL_ENDPOINT_URL names a server of its own: approved versions are not deployed to it."
         return Decision(version=None, reason=reason)
-    approved = next((version for version in versions if version.status == PRODUCTION), None)
+    candidates = [version for version in versions if version.status == PRODUCTION]
+    approved = next((version for version in candidates if version.review == "approved"), None)
     waiting = next((version.version for version in versions if version.review == "pending"), None)
-    awaits = f" Version {waiting} awaits review: llm-twin models approve {waiting}" if waiting else ""
+    notes = "".join(f" {doubt(version)}" for version in candidates if version.review != "approved")
+    notes += f" Version {waiting} awaits review: llm-twin models approve {waiting}" if waiting else ""
     if approved is None:
-        return Decision(version=None, reason=f"No version is approved yet.{awaits}")
+        return Decision(version=None, reason=f"No version is approved yet.{notes}")
     if served.version == approved.version and served.state != "Failed":
-        return Decision(version=None, reason=f"Version {approved.version} is served already.{awaits}")
+        return Decision(version=None, reason=f"Version {approved.version} is served already.{notes}")
     if approved.version in served.held:
         return Decision(
             version=None,
             reason=f"Version {approved.version} is approved, and a person took it out of service. A newer approved "
-            f"version will be deployed; to deploy this one: llm-twin materialize deploy --force.{awaits}",
+            f"version will be deployed; to deploy this one: llm-twin materialize deploy --force.{notes}",
         )
     return Decision(
-        version=approved, reason=f"Deploying version {approved.version} over {served.version or 'nothing'}."
+        version=approved, reason=f"Deploying version {approved.version} over {served.version or 'nothing'}.{notes}"
+    )
+
+
+def doubt(version: ModelVersion) -> str:
+    """What to tell of a version that is in Production without being approved."""
+    if version.review == "rejected":
+        return f"Version {version.version} is not deployed: a reviewer rejected it, whatever its status says."
+    return (
+        f"Version {version.version} is in Production and is not deployed: no approval that was signed with the "
+        f"reviewer's token stands behind it. To approve it: llm-twin models approve {version.version}."
     )

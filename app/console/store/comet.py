@@ -193,7 +193,14 @@ class ExperimentStore:
     async def assets(self, key: str, *, model: str | None = None) -> list[dict[str, Any]]:
         """The files of an experiment, or of one model in it, without their content."""
         wanted = {"experiment": key} if model is None else {"experiment": key, "model": model}
-        return await self._assets.find(wanted, {"content": 0}).sort("name", ASCENDING).to_list()
+        return await self._assets.find(wanted, {"content": 0}).sort([("name", ASCENDING), ("_id", ASCENDING)]).to_list()
+
+    async def model_file(self, key: str, model: str, name: str) -> bytes:
+        """The content of one file of a model that an experiment logged; nothing where there is none of that name."""
+        for file in await self.assets(key, model=model):
+            if file["name"] == name:
+                return bytes((await self.asset(file["_id"]))["content"])
+        return b""
 
     async def parameters(self, key: str) -> dict[str, Any]:
         """Name to last value, by name."""

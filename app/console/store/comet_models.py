@@ -7,31 +7,32 @@ Production at a time: approving another moves it to `Archived`.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from app.console.store.comet import storable
+from app.console.store.reviews import decisions_of, event_of, last_word, state_of, target_of, timestamp
 from twin.errors import AlreadyDecided, InputError, ReviewRequired, UnknownName
 from twin.records import utcnow
 from twin.registry.contract import ARCHIVED, DEVELOPMENT, PRODUCTION, version_key
+from twin.registry.signatures import Decision, ReviewKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from pymongo.asynchronous.client_session import AsyncClientSession
     from pymongo.asynchronous.database import AsyncDatabase
 
-__all__ = ["STATUSES", "Decision", "ModelStore"]
+__all__ = ["STATUSES", "ModelStore"]
 
 STATUSES = ("None", DEVELOPMENT, "Staging", PRODUCTION, ARCHIVED)
-Decision = Literal["approved", "rejected"]
 Row = dict[str, Any]
-
-ACTIONS = {"approved": "MODEL_VERSION_STATUS_REQUEST_APPROVED", "rejected": "MODEL_VERSION_STATUS_REQUEST_REJECTED"}
 
 
 class ModelStore:
@@ -201,56 +202,95 @@ class ModelStore:
         )
         await self._change(item_id, {"$set": {"request": request}, "$push": {"history": event}})
 
-    async def decide(self, name: str, version: str, decision: Decision, *, reviewer: str, comment: str) -> Row:
-        """Records a person's decision. Approving moves the version to Production and its predecessor to Archived.
+    async def decide(
+        self,
+        name: str,
+        version: str,
+        verdict: Literal["approved", "rejected"],
+        *,
+        reviewer: str,
+        comment: str,
+        key: ReviewKey,
+        manifest: bytes,
+    ) -> Row:
+        """Records and signs a person's decision on a version with this manifest.
 
-        Deciding the same again changes nothing, except that an approved version that another one has replaced is
-        brought back. Two decisions at once on one model happen one after the other.
+        Approving moves the version to Production and its predecessor to Archived. Deciding the same again changes
+        nothing, except that an approved version that another one has replaced is brought back. What no signature stands
+        behind was not decided. Two decisions at once on one model happen one after the other.
 
         Raises:
             AlreadyDecided: It was decided the other way.
         """
+        made = Decision(
+            verdict=verdict,
+            reviewer=reviewer,
+            comment=comment,
+            at=timestamp(self._clock()),
+            manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        )
         async with self._client.start_session() as session:
             return await session.with_transaction(
-                lambda session: self._decide(session, name, version, decision, reviewer, comment)
+                lambda session: self._decide(session, name, version, made, key, manifest)
             )
 
     async def _decide(
-        self, session: AsyncClientSession, name: str, version: str, decision: Decision, reviewer: str, comment: str
+        self, session: AsyncClientSession, name: str, version: str, made: Decision, key: ReviewKey, manifest: bytes
     ) -> Row:
         row = await self._versions.find_one({"name": name, "version": version}, session=session)
         if row is None:
             raise UnknownName(f"There is no version {version!r} of model {name!r}.")
-        target = PRODUCTION if decision == "approved" else row["status"]
-        request = row["request"] or {"status": PRODUCTION, "comment": None, "at": self._clock(), "state": "pending"}
-        if request["state"] not in ("pending", decision):
+        state, target = state_of(row, key, manifest), target_of(row, made.verdict)
+        decided = last_word(decisions_of(row))
+        if decided and state in ("approved", "rejected") and state != made.verdict:
             raise AlreadyDecided(
-                f"Version {version} of {name!r} was {request['state']} by {request['reviewer']}. "
+                f"Version {version} of {name!r} was {state} by {decided.reviewer}. "
                 "Register a new version to have it reviewed again."
             )
-        if request["state"] == decision and row["status"] == target:
+        request: Row = row["request"] or {"status": PRODUCTION, "comment": None, "at": self._clock()}
+        if state == made.verdict == request.get("state") and row["status"] == target:
             return row
-        now = self._clock()
         # Every decision writes the model's own record, so that two at once conflict and one of them starts over.
         same_model = {"workspace": row["workspace"], "name": name}
-        await self._models.update_one(same_model, {"$set": {"decided_at": now}}, session=session)
-        if decision == "approved":
-            await self._versions.update_many(
-                {**same_model, "status": PRODUCTION, "_id": {"$ne": row["_id"]}},
-                {"$set": {"status": ARCHIVED, "updated_at": now}},
-                session=session,
-            )
-        decided = {**request, "state": decision, "reviewer": reviewer, "decided_at": now, "decision_comment": comment}
-        event = self._event(
-            ACTIONS[decision],
-            by=reviewer,
-            comment=comment,
-            previous={"registryModelStatus": row["status"]},
-            new={"registryModelStatus": request["status"] if decision == "rejected" else target},
-        )
-        change = {"$set": {"status": target, "request": decided, "updated_at": now}, "$push": {"history": event}}
-        await self._versions.update_one({"_id": row["_id"]}, change, session=session)
+        await self._models.update_one(same_model, {"$set": {"decided_at": self._clock()}}, session=session)
+        if made.verdict == "approved":
+            await self._archive_others(session, row, made, key)
+        answered = {
+            **request,
+            "state": made.verdict,
+            "reviewer": made.reviewer,
+            "decided_at": datetime.fromisoformat(made.at),
+            "decision_comment": made.comment,
+        }
+        new = request["status"] if made.verdict == "rejected" else target
+        await self._append(session, row, made, key, {"status": target, "request": answered}, new)
         return await self._versions.find_one({"_id": row["_id"]}, session=session) or row
+
+    async def _archive_others(self, session: AsyncClientSession, row: Row, made: Decision, key: ReviewKey) -> None:
+        """Moves what is in Production to Archived; where that was rightly approved, signed, so that it stays there."""
+        others = {"workspace": row["workspace"], "name": row["name"], "status": PRODUCTION, "_id": {"$ne": row["_id"]}}
+        for other in await self._versions.find(others, session=session).to_list():
+            earlier = decisions_of(other)
+            if not key.verifies(other["name"], other["version"], earlier) or earlier[-1].verdict != "approved":
+                change = {"$set": {"status": ARCHIVED, "updated_at": self._clock()}}
+                await self._versions.update_one({"_id": other["_id"]}, change, session=session)
+                continue
+            replaced = msgspec.structs.replace(
+                made,
+                verdict="replaced",
+                comment=f"Version {row['version']} was approved.",
+                manifest_sha256=earlier[-1].manifest_sha256,
+            )
+            await self._append(session, other, replaced, key, {"status": ARCHIVED}, ARCHIVED)
+
+    async def _append(
+        self, session: AsyncClientSession, row: Row, made: Decision, key: ReviewKey, values: Row, new_status: str
+    ) -> None:
+        """Sets values of a version, and adds the decision that made them so to its history, signed."""
+        signed = key.sign(row["name"], row["version"], made, decisions_of(row))
+        event = event_of(signed, previous_status=row["status"], new_status=new_status)
+        change = {"$set": {**values, "updated_at": self._clock()}, "$push": {"history": event}}
+        await self._versions.update_one({"_id": row["_id"]}, change, session=session)
 
     async def _change(self, item_id: str, change: Row) -> None:
         stamped = {**change, "$set": {**change.get("$set", {}), "updated_at": self._clock()}}

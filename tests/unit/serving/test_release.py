@@ -59,3 +59,24 @@ def test_a_newer_approved_version_ends_a_rollback() -> None:
 def test_an_older_version_that_is_approved_again_is_deployed() -> None:
     again = version("1.0.0", "Production", "approved")
     assert decide([version("1.1.0", "Archived"), again], served("1.1.0")).version == again
+
+
+def test_a_version_that_nobody_is_known_to_have_approved_is_passed_over_and_named() -> None:
+    forged = version("1.2.0", "Production", "unverified")
+    alone, beside = decide([forged, OLD], served("1.0.0")), decide([forged, NEW], served("1.0.0"))
+    assert alone.version is None
+    assert beside.version == NEW
+    assert all("models approve 1.2.0" in decision.reason for decision in (alone, beside))
+
+
+def test_a_rejected_version_is_not_deployed_whatever_its_status() -> None:
+    decision = decide([version("1.2.0", "Production", "rejected")], served("1.0.0"))
+    assert decision.version is None
+    assert "1.2.0 is not deployed" in decision.reason
+    assert "models approve" not in decision.reason
+
+
+def test_a_version_that_serves_unverified_goes_on_serving() -> None:
+    decision = decide([version("1.0.0", "Production", "unverified")], served("1.0.0"))
+    assert decision.version is None
+    assert "models approve 1.0.0" in decision.reason
