@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from twin.records import content_hash
 from twin.text.links import without_links
+from twin.text.segmentation import SENTENCE_MARKS
 from twin.text.words import normalise
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MIN_SENTENCES = 2
 
 _FENCED_CODE = re.compile(r"^(```|~~~).*?(^\1|\Z)", re.MULTILINE | re.DOTALL)
 _UNLIKE_PROSE = re.compile(r"^(?:\s*(?:[-*+•]|\d+[.)]|\||#{1,6})(?:\s|\|).*|(?:\t| {4,})\S.*)$", re.MULTILINE)
-_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*(?=\s|$)")
+_SENTENCE_END = re.compile(rf"[{SENTENCE_MARKS}。！？][\"'”’)\]]*(?=\s|$)")
 
 T = TypeVar("T")
 

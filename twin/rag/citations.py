@@ -9,13 +9,14 @@ unsupported.
 from __future__ import annotations
 
 import re
-import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from twin.text.folding import folded
 from twin.text.scripts import HAN, HANGUL, KANA
+from twin.text.segmentation import SENTENCE_MARKS
 from twin.text.stems import stem
 from twin.text.words import claim_neutral
 
@@ -31,7 +32,9 @@ TIE = 0.1
 """Passages this close to the best one support the sentence too."""
 
 # The end of a sentence before white space, unless what ends is an initial or an abbreviation; or a line break.
-_BOUNDARY = re.compile(r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\b[A-Z]\.)(?<=[.!?…])[\"')\]]*\s+|(?<=[。！？])\s*|\n\s*")
+_BOUNDARY = re.compile(
+    rf"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\b[A-Z]\.)(?<=[{SENTENCE_MARKS}])[\"')\]]*\s+|(?<=[。！？])\s*|\n\s*"
+)
 _MARKER = re.compile(r"\[\d+\]")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 _WIDE = re.compile(f"[{KANA}{HAN}{HANGUL}]")
@@ -83,7 +86,7 @@ def _support(said: frozenset[str], passage: frozenset[str]) -> float:
 def _content(text: str) -> frozenset[str]:
     """The words that carry meaning, as compared: folded, cut to a stem; runs without spaces as pairs of characters."""
     words: set[str] = set()
-    for word in _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
+    for word in _TOKEN.findall(folded(text)):
         if _WIDE.search(word):
             words.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
         elif word[0].isdigit():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from twin.text.segmentation import beginning
 from twin.text.words import count_words
 
 __all__ = ["SUBSTANTIAL_WORDS", "has_words", "headline", "is_substantial"]
@@ -20,7 +21,7 @@ def headline(text: str) -> str:
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     if len(first) <= TITLE_CHARS:
         return first
-    cut = first[:TITLE_CHARS].rsplit(None, 1)[0]
+    cut = beginning(first, TITLE_CHARS).rsplit(None, 1)[0]
     return f"{cut}\u2026"
 
 

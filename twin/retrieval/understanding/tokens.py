@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
 
+from twin.text.folding import folded_without_marks
 from twin.text.scripts import word_pattern
 
-__all__ = ["Token", "fold", "is_possessive", "tokens", "vocabulary", "without"]
+__all__ = ["Token", "is_possessive", "tokens", "vocabulary", "without"]
 
 _WORD = word_pattern()
 _SPACES = re.compile(r"\s+")
@@ -24,14 +24,6 @@ class Token(NamedTuple):
     capital: bool
 
 
-def fold(word: str) -> str:
-    """The word in lower case and without diacritics: `Müller` is `muller`."""
-    if word.isascii():
-        return word.lower()
-    decomposed = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-
-
 def vocabulary(words: str) -> frozenset[str]:
     """A set of words, written as a text."""
     return frozenset(_WORD.findall(words))
@@ -40,7 +32,7 @@ def vocabulary(words: str) -> frozenset[str]:
 def tokens(text: str) -> list[Token]:
     """The words of a text in order; `Paul's` is `paul` and `s`."""
     return [
-        Token(fold(match.group()), match.start(), match.end(), match.group()[0].isupper())
+        Token(folded_without_marks(match.group()), match.start(), match.end(), match.group()[0].isupper())
         for match in _WORD.finditer(text)
     ]
 
