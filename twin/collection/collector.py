@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
+from twin.collection.refusals import refused
 from twin.collection.withheld import marks
 from twin.collection.withheld.pieces import Markup, without_pieces
 from twin.records import Document, Gone, Rejected, Unchanged, Visit, Withheld, document_id
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from twin.collection.session import Session
     from twin.records import DocumentKind, Source
 
-__all__ = ["Collector", "Draft", "Item", "failed", "finish", "refused", "too_large"]
+__all__ = ["Collector", "Draft", "Item", "finish"]
 
 Item: TypeAlias = Document | Rejected | Withheld | Gone | Unchanged | Visit
 """What a collector gives. A `Visit` follows the documents that it stands for: it is kept when they are."""
@@ -114,19 +115,3 @@ def finish(draft: Draft, source: Source, session: Session) -> Document | Rejecte
         left_out=dict(Counter(left_out) + Counter(draft.left_out)),
         expires_at=verdict.until,
     )
-
-
-def refused(url: str, reason: str) -> Rejected:
-    """We decided not to take it."""
-    return Rejected(url=url, reason=reason, refused=True)
-
-
-def failed(url: str, reason: str) -> Rejected:
-    """We could not get or read it."""
-    return Rejected(url=url, reason=reason, refused=False)
-
-
-def too_large(size: int | None, limit: int) -> str:
-    """The reason of a refusal for size. `size` in bytes; None when reading stopped at the limit."""
-    found = f"it has {size:,} bytes" if size is not None else "it is larger"
-    return f"too large: {found}; at most {limit:,} are read (COLLECTION_MAX_BYTES raises that)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from twin.collection.collector import failed, refused
+from twin.collection.refusals import failed, refused
 from twin.errors import ServiceUnavailable, SourceRefused, TwinError
 
 if TYPE_CHECKING:

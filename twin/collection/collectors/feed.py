@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from twin.collection.collector import failed, refused
 from twin.collection.faults import attempt, contained
 from twin.collection.feeds import entries, parsing
 from twin.collection.feeds.recheck import recheck
 from twin.collection.pages import webarticle
+from twin.collection.refusals import failed, refused
 from twin.collection.web import platforms, urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceGone
 from twin.records import Document, Rejected, Unchanged, Visit

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from twin.collection.collector import finish, too_large
+from twin.collection.collector import finish
 from twin.collection.exports import obsidian, substack
 from twin.collection.faults import contained
 from twin.collection.files import formats, stamps
+from twin.collection.refusals import too_large
 from twin.collection.withheld import patterns
 from twin.errors import SourceFailed, SourceRefused
 from twin.records import Document, Unchanged, Visit, Withheld

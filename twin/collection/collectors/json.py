@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from twin.collection.collector import finish, refused, too_large
+from twin.collection.collector import finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.files.objects import draft_of
+from twin.collection.refusals import refused, too_large
 from twin.errors import CollectionError, InputError, SourceFailed
 from twin.records import Rejected
 

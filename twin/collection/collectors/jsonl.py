@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from twin.collection.collector import finish, refused, too_large
+from twin.collection.collector import finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.files.objects import draft_of
+from twin.collection.refusals import refused, too_large
 from twin.errors import InputError, SourceFailed, SourceRefused
 from twin.records import Rejected
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from twin.collection.collector import Draft, failed, finish, refused
+from twin.collection.collector import Draft, finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
 from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.pages import markup, webpage
+from twin.collection.refusals import failed, refused
 from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 from twin.text import decoding

@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from twin.collection.collector import Draft, finish, too_large
+from twin.collection.collector import Draft, finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.faults import attempt
 from twin.collection.files import stamps
 from twin.collection.files.formats import HTML, MARKDOWN, MDX, NOT_TEXT, TEXT, VERSION, html_draft, markdown_draft
+from twin.collection.refusals import too_large
 from twin.collection.repositories import clones, git
 from twin.collection.repositories.languages import code_language, why_not_written
 from twin.collection.web import urls

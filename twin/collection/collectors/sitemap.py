@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from twin.collection.collector import failed, refused
 from twin.collection.feeds import sitemaps
 from twin.collection.pages import webarticle
+from twin.collection.refusals import failed, refused
 from twin.collection.web import urls
 from twin.errors import CollectionError, InputError, SourceFailed, SourceRefused
 

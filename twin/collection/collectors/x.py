@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from twin.collection.collector import Draft, failed, finish, refused
+from twin.collection.collector import Draft, finish
 from twin.collection.collectors.folder import as_path
 from twin.collection.exports import export_files, posts
 from twin.collection.faults import attempt
 from twin.collection.files import stamps
+from twin.collection.refusals import failed, refused
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:

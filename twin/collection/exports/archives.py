@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from twin.collection.collector import too_large
 from twin.collection.exports import containers
 from twin.collection.exports.containers import BROKEN, Readable, TooMuch
+from twin.collection.refusals import too_large
 from twin.errors import CollectionError, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from twin.collection.collector import too_large
 from twin.collection.exports import archives
 from twin.collection.exports.archives import Limits, Member, Refusal
+from twin.collection.refusals import too_large
 from twin.errors import SourceFailed, SourceRefused
 from twin.records import Rejected
 

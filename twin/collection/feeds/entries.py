@@ -9,9 +9,10 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from twin.collection.collector import Draft, finish, refused, too_large
+from twin.collection.collector import Draft, finish
 from twin.collection.faults import attempt
 from twin.collection.pages import webarticle, webpage
+from twin.collection.refusals import refused, too_large
 from twin.collection.web import platforms, urls
 from twin.errors import InputError, SourceRefused
 from twin.records import Document, Rejected, Visit, content_hash

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from twin.collection.collector import failed, finish
+from twin.collection.collector import finish
 from twin.collection.faults import contained
 from twin.collection.feeds.entries import Said, amend, said_in
 from twin.collection.pages import webarticle
+from twin.collection.refusals import failed
 from twin.errors import CollectionError, SourceGone
 from twin.records import Document, Gone, Unchanged, Visit, content_hash
 

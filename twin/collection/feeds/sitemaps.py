@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from twin.collection.collector import too_large
 from twin.collection.feeds import safexml
+from twin.collection.refusals import too_large
 from twin.errors import SourceFailed, SourceRefused
 from twin.text import decoding
 

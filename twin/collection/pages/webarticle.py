@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from twin.collection.collector import Draft, failed, finish, refused
+from twin.collection.collector import Draft, finish
 from twin.collection.faults import contained
 from twin.collection.pages import webpage
+from twin.collection.refusals import failed, refused
 from twin.collection.web import platforms, urls
 from twin.errors import SourceGone
 from twin.records import Gone, Rejected, Unchanged, Visit

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twin.collection.collector import too_large
+from twin.collection.refusals import too_large
 from twin.collection.web import urls
 from twin.collection.web.event_loop import BackgroundLoop
 from twin.collection.web.fetch import ANY_TYPE, Fetched

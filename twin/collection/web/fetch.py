@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from twin.collection.collector import too_large
+from twin.collection.refusals import too_large
 from twin.collection.web import addresses, urls
 from twin.collection.web.event_loop import BackgroundLoop
 from twin.collection.web.pacing import Timing

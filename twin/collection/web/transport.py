@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from twin.collection.collector import too_large
+from twin.collection.refusals import too_large
 from twin.collection.web import addresses, proxies
 from twin.errors import SourceFailed, SourceRefused
 
