@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -85,8 +86,7 @@ def read(html: str, url: str | None = None) -> Page:
     """
     from trafilatura.metadata import extract_metadata
 
-    tree = _parse(html)
-    _drop_permalinks(tree)
+    tree = _without_permalinks(_parse(html))
     metadata = extract_metadata(tree, default_url=url, date_config={"original_date": True, "extensive_search": False})
     content = _article(tree, url)
     if not content.strip():
@@ -130,23 +130,25 @@ def _parse(html: str) -> HtmlElement:
     return tree
 
 
-def _drop_permalinks(tree: HtmlElement) -> None:
-    """Takes the signs off headings that lead to themselves; they would be part of the title."""
-    for link in tree.xpath("//h1//a | //h2//a | //h3//a"):
+def _without_permalinks(tree: HtmlElement) -> HtmlElement:
+    """The tree without the signs on headings that lead to themselves; they would be part of the title."""
+    bare = copy.deepcopy(tree)
+    for link in bare.xpath("//h1//a | //h2//a | //h3//a"):
         if inline.is_permalink(link):
             link.drop_tree()
+    return bare
 
 
 def _article(tree: HtmlElement, url: str | None) -> str:
     page = blocks.read(tree, _base(tree, url))
-    _simplify(tree)
-    careful = _text(tree, favor_precision=True)
-    selection.select(page, _lines(careful), lambda: _lines(_text(tree, favor_recall=True)))
+    words = _words_alone(tree)
+    careful = _text(words, favor_precision=True)
+    selection.select(page, _lines(careful), lambda: _lines(_text(words, favor_recall=True)))
     content = rendering.markdown(page)
     if content and _letters(content) >= _letters(careful) / 2:
         return content
     # The text is not on the page but in its metadata, or stands there in a way that we do not read
-    return _text(tree, favor_recall=True, output_format="markdown", include_formatting=True)
+    return _text(words, favor_recall=True, output_format="markdown", include_formatting=True)
 
 
 def _lines(text: str) -> list[str]:
@@ -158,19 +160,21 @@ def _letters(text: str) -> int:
     return len(NOT_A_LETTER.sub("", text))
 
 
-def _simplify(tree: HtmlElement) -> None:
-    """Takes the markup out of code and out of very long lines: only their words matter from here on, and trafilatura's
-    time grows with the square of the elements in one line."""
+def _words_alone(tree: HtmlElement) -> HtmlElement:
+    """The tree without the markup of code and of very long lines: to tell what is the article only their words matter,
+    and trafilatura's time grows with the square of the elements in one line."""
     from lxml import etree  # ty: ignore[missing-module-member]
 
-    for code in list(tree.iter("pre")):
+    plain = copy.deepcopy(tree)
+    for code in list(plain.iter("pre")):
         code.text = CONTROL.sub("", code.text_content())
         del code[:]
-    for element in [one for one in tree.iter("*") if len(one) > MANY_CHILDREN]:
+    for element in [one for one in plain.iter("*") if len(one) > MANY_CHILDREN]:
         etree.strip_tags(element, *FORMATTING)
         element.text = CONTROL.sub("", element.text or "")  # joins the pieces of text that were left
         for child in element:
             child.tail = CONTROL.sub("", child.tail or "")
+    return plain
 
 
 def _text(tree: HtmlElement, **options: object) -> str:
