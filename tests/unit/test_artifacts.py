@@ -253,7 +253,9 @@ def test_mappings_survive_the_way_through_parquet(counts: dict[str, int]) -> Non
 
 
 def remote_with_a_model(tmp_path: Path) -> ArtifactStore:
-    store, model = ArtifactStore(f"memory://{tmp_path.name}", cache=tmp_path / "cache"), tmp_path / "model"
+    """Not in fsspec's memory: readers of a file there share one position, so that several at once read it wrong."""
+    (tmp_path / "remote" / "folders" / "m").mkdir(parents=True)
+    store, model = ArtifactStore(f"local://{tmp_path}/remote", cache=tmp_path / "cache"), tmp_path / "model"
     model.mkdir()
     (model / "weights.bin").write_bytes(b"0123456789" * 100_000)
     store.put_folder("m", model)
