@@ -1,4 +1,4 @@
-"""Fits what retrieval decides by: the reranker's weights, and the probability that a passage is relevant.
+"""Fits what retrieval decides and ranks by: the reranker's weights, and the probability that a passage is relevant.
 
     python benchmarks/retrieval_calibration.py [--corpora FOLDER]
 
@@ -38,7 +38,12 @@ PENALTY = 0.01
 """Of the squared weights, standardised, in the listwise regression."""
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 SHOWN = 4
-"""RAG_TOP_K's default: one relevant passage of so many is enough to answer."""
+"""RAG_TOP_K's default: one relevant passage of so many is enough to answer, where relevance does not rank."""
+MOST_PROXIMITY = 3.0
+"""No question of XQuAD is quoted by a page that does not answer it, so the fit overrates a quotation. With more, a page
+that quotes a question stands above the passage that answers it in `tests/unit/retrieval/test_relevance.py`."""
+DEPTH = 10
+"""Of MRR."""
 LEAST = 0.15
 """RAG_MIN_RELEVANCE's default."""
 RARELY = 0.01
@@ -69,7 +74,7 @@ def main() -> int:
     weights = fit_weights([case for case in cases if not case.asked.reported])
     fit = fit_relevance(cases, indexed, weights)
     result = {"model": embedder.name, "weights": weights._asdict(), "machine": machine()}
-    result |= {"calibration": fit.calibration._asdict(), "roc_auc": fit.areas, "errors": fit.errors}
+    result |= {"calibration": fit.calibration._asdict(), "roc_auc": fit.areas, "errors": fit.errors, "mrr": fit.mrr}
     print(save("retrieval_calibration", result, _tables(embedder.name, weights, fit)))
     return 0
 
@@ -127,14 +132,17 @@ class Fit(NamedTuple):
     """Under the ROC curve, by what is looked at."""
     errors: dict[str, tuple[float, float]]
     """By threshold: the share of answered questions refused, and of the others answered."""
+    mrr: dict[str, tuple[float, float]]
+    """By what ranks: on the tune half and on the report half."""
 
 
 def fit_relevance(cases: Sequence[Case], indexed: int, weights: Weights) -> Fit:
     """Logistic regressions on the first passage of each ranking."""
     reranker = ProximityReranker(weights)
-    answered, unanswered = (
-        np.array([_figures(asked.text, reranker.rerank(asked.text, found)[:SHOWN], indexed) for asked, found in pairs])
-        for pairs in ([case[:2] for case in cases], [(case.asked, case.left_out) for case in cases])
+    ranked = [reranker.rerank(case.asked.text, case.found) for case in cases]
+    answered = np.array([_figures(case.asked.text, found, indexed) for case, found in zip(cases, ranked, strict=True)])
+    unanswered = np.array(
+        [_figures(case.asked.text, reranker.rerank(case.asked.text, case.left_out), indexed) for case in cases]
     )
     reported = np.array([case.asked.reported for case in cases])
     tune = np.vstack([answered[~reported, 0], unanswered[~reported, 0]])
@@ -148,19 +156,61 @@ def fit_relevance(cases: Sequence[Case], indexed: int, weights: Weights) -> Fit:
         *(round(float(figure), 2) for figure in (both.intercept_[0], *both.coef_[0], alone.intercept_[0], slope)),
         close=round(math.log(LEAST / (1 - LEAST)) - slope * rarely, 2),
     )
+    calibration = _with_proximity(calibration, tune, labels)
     fallback = Calibration(
         round(float(words.intercept_[0]), 2), 0.0, round(float(words.coef_[0][0]), 2), 0.0, 0.0, NEVER
     )
     kept, others = answered[reported], unanswered[reported]
     judged = {
         "calibrated": (_likeliest(calibration, kept), _likeliest(calibration, others)),
-        "words alone": (_likeliest(fallback, kept), _likeliest(fallback, others)),
-        "cosine alone": (kept[:, :, 0].max(axis=1), others[:, :, 0].max(axis=1)),
+        "words alone": (_likeliest(fallback, kept[:, :SHOWN]), _likeliest(fallback, others[:, :SHOWN])),
+        "cosine alone": (kept[:, :SHOWN, 0].max(axis=1), others[:, :SHOWN, 0].max(axis=1)),
     }
     errors = {f"probability {least}": _errors(*judged["calibrated"], least) for least in THRESHOLDS}
     errors[f"words alone {LEAST}"] = _errors(*judged["words alone"], LEAST)
     errors["cosine 0.28"] = _errors(*judged["cosine alone"], 0.28)
-    return Fit(calibration, fallback, {name: _area(*values) for name, values in judged.items()}, errors)
+    areas = {name: _area(*values) for name, values in judged.items()}
+    right = [
+        [passage.document_id == case.asked.document for passage in found]
+        for case, found in zip(cases, ranked, strict=True)
+    ]
+    relevances = [[calibration.probability(*passage) for passage in passages] for passages in answered]
+    return Fit(calibration, fallback, areas, errors, _compared(right, relevances, reported))
+
+
+def _with_proximity(calibration: Calibration, tune: np.ndarray, labels: np.ndarray) -> Calibration:
+    """The calibration with what proximity adds to its log-odds and what its absence takes, by maximum likelihood."""
+    log_odds = np.array([_log_odds(calibration.probability(*passage[:2])) for passage in tune])
+
+    def loss(proximity: float, apart: float) -> float:
+        added = log_odds + proximity * tune[:, 2] + apart
+        return float((np.logaddexp(0, added) - labels * added).mean())
+
+    likeliest = minimize(lambda figures: loss(*figures), np.zeros(2)).x
+    proximity = round(min(float(likeliest[0]), MOST_PROXIMITY), 2)
+    apart = minimize(lambda figures: loss(proximity, figures[0]), np.zeros(1)).x[0]
+    return calibration._replace(proximity=proximity, apart=round(float(apart), 2))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def _compared(
+    right: Sequence[Sequence[bool]], relevances: Sequence[Sequence[float]], reported: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """The mean reciprocal rank of the reranker's order and of the relevance's, on each half."""
+    by_relevance = [
+        [one for _, one in sorted(zip(scores, ones, strict=True), key=lambda pair: -pair[0])]
+        for scores, ones in zip(relevances, right, strict=True)
+    ]
+    orders = {"the reranker": right, "relevance": by_relevance}
+    ranks = {name: np.array([_reciprocal_rank(ones) for ones in order]) for name, order in orders.items()}
+    return {name: (float(each[~reported].mean()), float(each[reported].mean())) for name, each in ranks.items()}
+
+
+def _reciprocal_rank(right: Sequence[bool]) -> float:
+    return next((1 / rank for rank, one in enumerate(right[:DEPTH], start=1) if one), 0.0)
 
 
 def _likeliest(calibration: Calibration, figures: np.ndarray) -> np.ndarray:
@@ -172,9 +222,13 @@ def _errors(answered: np.ndarray, unanswered: np.ndarray, least: float) -> tuple
     return float((answered < least).mean()), float((unanswered >= least).mean())
 
 
-def _figures(question: str, passages: Sequence[Passage], indexed: int) -> list[tuple[float, float]]:
+def _figures(question: str, passages: Sequence[Passage], indexed: int) -> list[tuple[float, float, float]]:
+    """What `twin.retrieval.relevance` looks at: the cosine, the share of words, how near together they stand."""
     words = len(bm25().embed_query(question).indices)
-    return [(found.similarity or 0.0, word_share(found.bm25, words, indexed) or 0.0) for found in passages]
+    return [
+        (passage.similarity or 0.0, word_share(passage.bm25, words, indexed) or 0.0, found.pairs + found.together)
+        for passage, found in zip(passages, evidence(question, passages), strict=True)
+    ]
 
 
 def _area(answered: np.ndarray, unanswered: np.ndarray) -> float:
@@ -191,7 +245,11 @@ def _tables(model: str, weights: Weights, fit: Fit) -> str:
         ["least", "answered questions refused", "unanswered questions let through"],
         [(name, f"{refused:.1%}", f"{wrong:.1%}") for name, (refused, wrong) in fit.errors.items()],
     )
-    return f"```\n{constants}\n```\n\n{areas}\n\n{errors}"
+    mrr = table(
+        [f"what ranks (MRR@{DEPTH})", "tune half", "report half"],
+        [(name, f"{tune:.4f}", f"{report:.4f}") for name, (tune, report) in fit.mrr.items()],
+    )
+    return f"```\n{constants}\n```\n\n{areas}\n\n{errors}\n\n{mrr}"
 
 
 if __name__ == "__main__":
