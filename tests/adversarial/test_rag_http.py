@@ -146,7 +146,7 @@ def app(mongo_uri: str, database: str, tmp_path_factory: pytest.TempPathFactory)
     index.publish({chunk.id: "1"}, lambda _ids: [(chunk, AnyVector().embed([""])[0])], schema="test")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    client = ChatClient(f"http://127.0.0.1:{server.server_port}/v1", timeout=5)
+    client = ChatClient(f"http://127.0.0.1:{server.server_port}/v1", model="llm-twin", timeout=5)
     interactions = Interactions(lambda: mongo_uri, read(MongoSettings).model_copy(update={"database": database}))
     yield create_app(
         Services(
