@@ -192,7 +192,8 @@ class EndpointSettings(_Settings):
     queue_limit: int = Field(16, validation_alias="MODEL_QUEUE_LIMIT", ge=0)
     """Requests that may wait for a slot; one more is refused."""
     answer_seconds: float = Field(30.0, validation_alias="MODEL_ANSWER_SECONDS", gt=0)
-    """The longest that one answer may keep its slot, whatever it asks for; then it ends, and says `length`."""
+    """The longest that one answer may keep its slot, whatever it asks for; then it ends, and says `length`. What a
+    server of one's own (MODEL_ENDPOINT_URL) streams ends as long after its first token."""
     threads: int = Field(0, validation_alias="MODEL_THREADS", ge=0)
     """Threads of the inference engine; 0 means one per core to read prompts, and one less to generate."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
 
-from twin import http_clients
 from twin.decoding import NOT_JSON
-from twin.errors import GenerationInterrupted, InputError, ModelUnavailable, Overloaded
+from twin.errors import ModelUnavailable
+from twin.serving.connections import Connections
+from twin.serving.faults import Faults
 from twin.serving.sse import EventParser
 from twin.serving.wire import (
     Completion,
@@ -21,35 +21,24 @@ from twin.serving.wire import (
     Usage,
     WireModels,
     WireReply,
-    error_message,
-    names_model,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 __all__ = ["ChatClient", "Completion", "Delta", "Message", "Usage"]
 
 CONNECT_SECONDS = 5.0
 DONE = "[DONE]"
-ABOUT_THE_QUESTION = (400, 413, 422)
-"""Statuses with which a server refuses what is asked, and not how it is asked."""
-
-
-@dataclass
-class _Pool:
-    """Connections of one event loop, and how many answers use them."""
-
-    loop: asyncio.AbstractEventLoop
-    client: httpx.AsyncClient
-    answers: int = 0
 
 
 class ChatClient:
     """Chat completions over HTTP. Safe to share between threads and tasks; connections are pooled.
 
     `base_url` is a model container (`http://host:port`, asked at `/invocations`) or an OpenAI-compatible API
-    (`https://host/v1`, asked at `/chat/completions`). `timeout` is the longest wait, in seconds, for the next bytes.
+    (`https://host/v1`, asked at `/chat/completions`). `timeout` is the longest wait, in seconds, for the next bytes. A
+    streamed answer that goes on for `answer_seconds` after its first byte ends there, cut as by a limit of tokens
+    (`length`); None sets no limit.
 
     Raises, from every method that generates:
         InputError: The server refused what was asked as wrong (400, 413, 422); carries its message.
@@ -60,7 +49,13 @@ class ChatClient:
     """
 
     def __init__(
-        self, base_url: str, *, model: str | None = None, api_key: str | None = None, timeout: float = 60.0
+        self,
+        base_url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        answer_seconds: float | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.model = model
@@ -68,10 +63,11 @@ class ChatClient:
         self._is_api = self.base_url.endswith("/v1")
         self._url = f"{self.base_url}/{'chat/completions' if self._is_api else 'invocations'}"
         self._is_unnamed = self._is_api and model is None
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._timeouts = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
-        self._sync: httpx.Client | None = None
-        self._pool: _Pool | None = None
+        self._answer_seconds = answer_seconds
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        timeouts = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
+        self._connections = Connections(self.base_url, headers, timeouts)
+        self._faults = Faults(self.base_url, self._url, timeout)
 
     def __repr__(self) -> str:
         return f"ChatClient({self.base_url!r}, model={self.model!r})"
@@ -89,8 +85,8 @@ class ChatClient:
         if self._is_unnamed:
             self._take_only(self.models())
         body = self._body(messages, max_tokens, temperature, seed, stop)
-        with self._as_our_errors():
-            response = self._sync_client().post(self._url, json=body)
+        with self._faults.as_our_errors():
+            response = self._connections.of_threads().post(self._url, json=body)
         return self._completion(response)
 
     async def acomplete(
@@ -105,8 +101,8 @@ class ChatClient:
         """The whole answer to `messages`. Cancelling the task stops the generation."""
         await self._name()
         body = self._body(messages, max_tokens, temperature, seed, stop)
-        with self._as_our_errors():
-            async with self._pooled() as pool:
+        with self._faults.as_our_errors():
+            async with self._connections.of_loop() as pool:
                 response = await pool.post(self._url, json=body)
         return self._completion(response)
 
@@ -125,18 +121,18 @@ class ChatClient:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         started = False
         try:
-            async with self._pooled() as pool, pool.stream("POST", self._url, json=body) as response:
+            async with self._connections.of_loop() as pool, pool.stream("POST", self._url, json=body) as response:
                 if not response.is_success:
                     await response.aread()
-                    raise self._refusal(response)
+                    raise self._faults.refusal(response, self.model)
                 async with contextlib.aclosing(self._deltas(response)) as deltas:
                     async for delta in deltas:
                         started = True
                         yield delta
         except httpx.HTTPError as error:
             if started:
-                raise self._interrupted(repr(error)) from error
-            raise self._unavailable(error) from error
+                raise self._faults.interrupted(repr(error)) from error
+            raise self._faults.unavailable(error) from error
 
     def models(self) -> list[str]:
         """The models that an OpenAI-compatible server has; none for a model container, which has its one.
@@ -145,61 +141,25 @@ class ChatClient:
             ModelUnavailable: It does not answer, or refuses the key.
         """
         if not self._is_api:
-            with self._as_our_errors():
-                self._sync_client().get(f"{self.base_url}/ping").raise_for_status()
+            with self._faults.as_our_errors():
+                self._connections.of_threads().get(f"{self.base_url}/ping").raise_for_status()
             return []
-        with self._as_our_errors():
-            return self._listed(self._sync_client().get(f"{self.base_url}/models"))
+        with self._faults.as_our_errors():
+            return self._listed(self._connections.of_threads().get(f"{self.base_url}/models"))
 
     def close(self) -> None:
         """Closes the connections of the synchronous half; the next call opens new ones."""
-        if self._sync is not None:
-            self._sync.close()
-            self._sync = None
+        self._connections.close()
 
     async def aclose(self) -> None:
         """Closes all connections; the next call opens new ones."""
-        self.close()
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            await pool.client.aclose()
-
-    def _sync_client(self) -> httpx.Client:
-        """The synchronous half's pool. Threads that race to make it make one too many, which is then collected."""
-        if self._sync is None:
-            self._sync = http_clients.client(self.base_url, headers=self._headers, timeout=self._timeouts)
-        return self._sync
-
-    @contextlib.asynccontextmanager
-    async def _pooled(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """The asynchronous half's pool, for one answer.
-
-        An answer that is abandoned takes the pool out of use, and whoever leaves it last closes it: a request that is
-        cancelled just when its connection stands leaves the connection behind, which httpx would count as busy for
-        good (seen once in 50 to 100 times). Connections belong to one event loop, so another loop gets another pool.
-        """
-        loop = asyncio.get_running_loop()
-        pool = self._pool
-        if pool is None or pool.loop is not loop:
-            made = http_clients.async_client(self.base_url, headers=self._headers, timeout=self._timeouts)
-            pool = self._pool = _Pool(loop, made)
-        pool.answers += 1
-        try:
-            yield pool.client
-        except (asyncio.CancelledError, GeneratorExit):
-            if self._pool is pool:
-                self._pool = None
-            raise
-        finally:
-            pool.answers -= 1
-            if self._pool is not pool and not pool.answers:
-                await asyncio.shield(pool.client.aclose())
+        await self._connections.aclose()
 
     async def _name(self) -> None:
         """OpenAI's protocol wants a model's name in every request; where none was given, the server's one is meant."""
         if self._is_unnamed:
-            with self._as_our_errors():
-                async with self._pooled() as pool:
+            with self._faults.as_our_errors():
+                async with self._connections.of_loop() as pool:
                     response = await pool.get(f"{self.base_url}/models")
             self._take_only(self._listed(response))
 
@@ -217,11 +177,11 @@ class ChatClient:
         if response.status_code == httpx.codes.NOT_FOUND:
             return []
         if response.is_error:
-            raise self._refusal(response)
+            raise self._faults.refusal(response, self.model)
         try:
             return [model.id for model in msgspec.json.decode(response.content, type=WireModels).data]
         except NOT_JSON as error:
-            raise self._no_chat_server(response.text[:500]) from error
+            raise self._faults.no_chat_server(response.text[:500]) from error
 
     def _body(
         self,
@@ -244,41 +204,53 @@ class ChatClient:
 
         A stream that ends without a finish reason was cut off, whether or not the connection was closed politely.
         """
-        parser = EventParser()
         finish_reason, usage, model, reply = None, None, self.model, None
-        async for chunk in response.aiter_bytes():
-            for data in parser.feed(chunk):
-                if data == DONE:
-                    continue
+        try:
+            async for data in self._events(response):
                 reply = self._decoded(data)
                 finish_reason = next((c.finish_reason for c in reply.choices if c.finish_reason), finish_reason)
                 usage, model = reply.usage or usage, reply.model or model
                 for choice in reply.choices:
                     if choice.delta.content:
                         yield Delta(text=choice.delta.content)
+        except TimeoutError:
+            finish_reason = finish_reason or "length"
         if reply is None:
-            raise self._no_chat_server(f"no event of {response.headers.get('content-type')}")
+            raise self._faults.no_chat_server(f"no event of {response.headers.get('content-type')}")
         if finish_reason is None:
-            raise self._interrupted("the stream ended without a finish reason")
+            raise self._faults.interrupted("the stream ended without a finish reason")
         yield Delta(finish_reason=finish_reason, usage=usage, model=model)
+
+    async def _events(self, response: httpx.Response) -> AsyncGenerator[str]:
+        """The events of a streamed reply, without the one that says that it is done.
+
+        Raises:
+            TimeoutError: They went on for longer than an answer may.
+        """
+        parser = EventParser()
+        async with contextlib.aclosing(_within(self._answer_seconds, response.aiter_bytes())) as chunks:
+            async for chunk in chunks:
+                for data in parser.feed(chunk):
+                    if data != DONE:
+                        yield data
 
     def _decoded(self, data: str) -> WireReply:
         try:
             reply = msgspec.json.decode(data, type=WireReply)
         except NOT_JSON as error:
-            raise self._interrupted(f"{error}: {data[:200]}") from error
+            raise self._faults.interrupted(f"{error}: {data[:200]}") from error
         if reply.error is not None:
-            raise self._interrupted(f"the server said: {reply.error}")
+            raise self._faults.interrupted(f"the server said: {reply.error}")
         return reply
 
     def _completion(self, response: httpx.Response) -> Completion:
         if not response.is_success:
-            raise self._refusal(response)
+            raise self._faults.refusal(response, self.model)
         try:
             reply = msgspec.json.decode(response.content, type=WireReply)
             choice = reply.choices[0]
         except (*NOT_JSON, IndexError) as error:
-            raise self._no_chat_server(response.text[:500]) from error
+            raise self._faults.no_chat_server(response.text[:500]) from error
         usage = reply.usage or Usage()
         return Completion(
             text=choice.message.content or "",
@@ -288,48 +260,18 @@ class ChatClient:
             model=reply.model or self.model or "",
         )
 
-    def _refusal(self, response: httpx.Response) -> InputError | Overloaded | ModelUnavailable:
-        """The error that an HTTP status means."""
-        status, said = response.status_code, error_message(response.content)
-        retry_after = response.headers.get("Retry-After")
-        if status == 429 or (status == 503 and retry_after):
-            when = f"in {retry_after} s" if retry_after else "later"
-            return Overloaded(f"The model at {self.base_url} is busy. Try again {when}.", detail=said)
-        if status in (401, 403):
-            return ModelUnavailable(f"The model at {self.base_url} refused our key. Set its API key.", detail=said)
-        if status in ABOUT_THE_QUESTION and not names_model(response.content):
-            return InputError(f"The model refused the request: {said}")
-        if status < 500:
-            what = f"no model {self.model!r}" if self.model else "no such address"
-            return ModelUnavailable(
-                f"The server at {self.base_url} knows {what} (status {status}). Set its URL and the model's name.",
-                detail=said,
-            )
-        return ModelUnavailable(f"The model at {self.base_url} failed with status {status}: {said}")
 
-    def _no_chat_server(self, detail: str) -> ModelUnavailable:
-        return ModelUnavailable(
-            f"{self._url} does not answer as a chat-completions server. Set its URL.", detail=detail
-        )
-
-    @contextlib.contextmanager
-    def _as_our_errors(self) -> Generator[None]:
-        try:
-            yield
-        except httpx.HTTPError as error:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: httpx.HTTPError) -> ModelUnavailable:
-        if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            what = f"did not answer within {self.timeout:.0f} s"
-        else:
-            what = "does not answer"
-        return ModelUnavailable(
-            f"The model at {self.base_url} {what}. See whether it runs: `llm-twin endpoint status`.",
-            detail=repr(error),
-        )
-
-    def _interrupted(self, detail: str) -> GenerationInterrupted:
-        return GenerationInterrupted(
-            f"The model at {self.base_url} stopped in the middle of the answer. Ask again.", detail=detail
-        )
+async def _within(seconds: float | None, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """The same chunks. Raises TimeoutError when they go on for longer than `seconds` after the first."""
+    now = asyncio.get_running_loop().time
+    deadline = None
+    while True:
+        async with asyncio.timeout_at(deadline):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        if deadline is None and seconds is not None:
+            deadline = now() + seconds
+        elif deadline is not None and now() >= deadline:  # a server that never pauses leaves the time-out no moment
+            raise TimeoutError
+        yield chunk

@@ -141,10 +141,11 @@ def resolve_client(settings: EndpointSettings, root: Path) -> ChatClient:
     """
     if settings.url:
         key = settings.api_key.get_secret_value() if settings.api_key else None
-        return _client(settings.url, settings.model, key, settings.timeout_seconds)
+        return _client(settings.url, settings.model, key, settings.timeout_seconds, settings.answer_seconds)
     status = _endpoint(root).status()
     if status.url:
-        return _client(status.url, f"{settings.name}@{status.version}", None, settings.timeout_seconds)
+        name = f"{settings.name}@{status.version}"
+        return _client(status.url, name, None, settings.timeout_seconds, settings.answer_seconds)
     if status.state == "Absent" and status.held:
         raise ModelUnavailable(TAKEN_OUT.format(versions=", ".join(status.held)))
     if status.state == "Absent":
@@ -160,5 +161,5 @@ def _endpoint(root: Path) -> LocalEndpoint:
 
 
 @lru_cache(maxsize=8)
-def _client(url: str, model: str | None, api_key: str | None, timeout: float) -> ChatClient:
-    return ChatClient(url, model=model, api_key=api_key, timeout=timeout)
+def _client(url: str, model: str | None, api_key: str | None, timeout: float, answer_seconds: float) -> ChatClient:
+    return ChatClient(url, model=model, api_key=api_key, timeout=timeout, answer_seconds=answer_seconds)

@@ -81,7 +81,7 @@ function figures({ timings, usage, model_version: model, finish_reason: reason }
   const parts = [`${(timings.total / 1000).toFixed(1)} s`];
   if (usage.completion_tokens) parts.push(`${usage.prompt_tokens} + ${usage.completion_tokens} tokens`);
   if (model) parts.push(model);
-  if (reason === "length") parts.push("cut at the limit of tokens");
+  if (reason === "length") parts.push("cut at its limit of tokens or seconds");
   return parts.join(" · ");
 }
 

@@ -30,8 +30,13 @@ class Script:
         self.headers: dict[str, str] = {}
         self.parts: list[bytes] = []
         self.breaks_off = False
+        self.goes_on = False
+        """Whether the stream's last part is said again and again, until nobody listens."""
         self.hangs = threading.Event()
         self.hangs.set()
+        self.may_end = threading.Event()
+        """Unset, the stream falls silent before its end."""
+        self.may_end.set()
         self.path = ""
         self.authorization: str | None = None
         self.body: dict[str, Any] = {}
@@ -45,6 +50,10 @@ class Script:
         self.parts = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
         if done:
             self.parts.append(b"data: [DONE]\n\n")
+
+
+def framed(part: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(part), part)
 
 
 def handler_of(script: Script) -> type[BaseHTTPRequestHandler]:
@@ -64,7 +73,11 @@ def handler_of(script: Script) -> type[BaseHTTPRequestHandler]:
             self.close_connection = script.breaks_off
             with contextlib.suppress(OSError):  # the client that did not wait
                 self.end_headers()
-                self.wfile.write(b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in script.parts) + ending)
+                self.wfile.write(b"".join(framed(part) for part in script.parts))
+                script.may_end.wait(10)
+                while script.goes_on:
+                    self.wfile.write(framed(script.parts[-1]))
+                self.wfile.write(ending)
 
         def do_GET(self) -> None:
             listed = script.models is not None and self.path == "/v1/models"
@@ -284,6 +297,23 @@ def test_a_stream_that_breaks_is_an_interrupted_generation(url: str, script: Scr
     with pytest.raises(GenerationInterrupted, match="in the middle"):
         asyncio.run(read())
     assert texts == ["I "]
+
+
+def test_an_answer_without_an_end_is_cut_when_its_seconds_are_over(url: str, script: Script) -> None:
+    script.stream(chunk("and "), done=False)
+    script.goes_on = True
+    *said, last = streamed(ChatClient(url, answer_seconds=0.3))
+    assert {delta.text for delta in said} == {"and "}
+    assert last == Delta(finish_reason="length", model="m@1")
+
+
+def test_an_answer_that_stops_saying_anything_is_cut_when_its_seconds_are_over(url: str, script: Script) -> None:
+    script.stream(chunk("Half"), done=False)
+    script.may_end.clear()
+    try:
+        assert streamed(ChatClient(url, answer_seconds=0.3))[-1] == Delta(finish_reason="length", model="m@1")
+    finally:
+        script.may_end.set()
 
 
 def test_one_client_serves_one_event_loop_after_another_and_reopens_after_closing(url: str, script: Script) -> None:
