@@ -12,6 +12,7 @@ open) is not used, and nothing here raises into the caller: the caller's own err
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -114,6 +115,7 @@ class Tracer:
 def _measured(span: Span) -> Generator[None, None, None]:
     """Times the block, makes `span` the step around what happens in it, and records what it raises.
 
+    A block that is cancelled, or a generator that is closed, was stopped by whoever wanted it: that is no error.
     The step around is put back by value, not by token: a generator may be closed in another context than it began in.
     """
     above = _current.get()
@@ -121,6 +123,8 @@ def _measured(span: Span) -> Generator[None, None, None]:
     started = time.perf_counter()
     try:
         yield
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
     except BaseException as error:
         span.update(error=error)
         raise

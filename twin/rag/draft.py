@@ -31,7 +31,8 @@ class Draft:
     """What the model was given, in order."""
     pieces: list[str] = field(default_factory=list)
     status: Literal["answered", "nothing_found", "interrupted", "failed"] = "interrupted"
-    finish_reason: str = "stop"
+    finish_reason: str | None = None
+    """None until the model says why it ended, or the answer is cancelled."""
     model_version: str | None = None
     index_generation: str | None = None
     interpretation: Interpretation | None = None
@@ -42,6 +43,11 @@ class Draft:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    def cancel(self, reason: str) -> None:
+        """Says that the answer was not wanted to its end; what has been said of it so far is kept."""
+        self.finish_reason = "cancelled"
+        self.error = reason
 
     def references(self) -> list[Reference]:
         """The passages, numbered as in the prompt."""
@@ -57,7 +63,7 @@ class Draft:
             author=self.author,
             sources=self.references(),
             sentences=self._sentences(),
-            finish_reason=self.finish_reason,
+            finish_reason=self.finish_reason or "stop",
             model_version=self.model_version,
             index_generation=self.index_generation,
             interpretation=self.interpretation,

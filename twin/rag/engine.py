@@ -45,7 +45,8 @@ __all__ = ["Rag", "check_text"]
 
 log = logging.getLogger(__name__)
 
-LEFT = "The one who asked went away before the end."
+LEFT = "The one who asked stopped it, or went away before the end."
+STOPPING = "The service is stopping. Ask again in a moment."
 
 
 class Rag:
@@ -86,7 +87,8 @@ class Rag:
                 seconds=settings.rewrite_seconds,
             ),
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: dict[asyncio.Task[None], Draft] = {}
+        """Those in the making."""
 
     async def answer(self, question: Question) -> Answer:
         """The whole answer. Cancelling the task stops the generation.
@@ -134,12 +136,17 @@ class Rag:
 
     async def drain(self, seconds: float = 1.5) -> None:
         """Waits for answers and for interactions being stored; what still runs after `seconds` is interrupted."""
-        if not self._tasks:
+        if not self._answers:
             return
-        _, unfinished = await asyncio.wait(self._tasks, timeout=seconds)
+        _, unfinished = await asyncio.wait(self._answers, timeout=seconds)
         for task in unfinished:
-            task.cancel()
+            self._cancel(task, STOPPING)
         await asyncio.gather(*unfinished, return_exceptions=True)
+
+    def _cancel(self, task: asyncio.Task[None], reason: str) -> None:
+        if (draft := self._answers.get(task)) and not task.cancelling():
+            draft.cancel(reason)
+        task.cancel()
 
     async def _events(self, question: Question) -> AsyncGenerator[Event | Exception]:
         """The events of an answer that is made in a task of its own.
@@ -152,8 +159,8 @@ class Rag:
         draft = Draft(id=self._new_id(), created_at=self._clock(), question=question, author=author)
         events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         task = asyncio.create_task(self._respond(text, draft, events.put_nowait), name=f"answer-{draft.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._answers[task] = draft
+        task.add_done_callback(self._answers.pop)
         ended = False
         try:
             while not ended:
@@ -162,7 +169,7 @@ class Rag:
                 yield event
         finally:
             if not ended:
-                task.cancel()
+                self._cancel(task, LEFT)
 
     async def _named(self, wanted: str) -> str:
         """The author's name as the index has it.
@@ -180,8 +187,7 @@ class Rag:
             await self._traced(text, draft, emit)
             emit(Finished(answer=draft.answer()))
         except asyncio.CancelledError:
-            draft.error = LEFT
-            emit(GenerationInterrupted("The service is stopping. Ask again in a moment."))
+            emit(GenerationInterrupted(STOPPING))
             raise
         except Exception as error:  # noqa: BLE001 - handed on: whoever asked gets every error exactly once
             emit(error)

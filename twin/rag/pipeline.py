@@ -159,6 +159,7 @@ def facts(draft: Draft) -> dict[str, Any]:
         "index_generation": draft.index_generation,
         "prompt_version": prompts.VERSION,
         "finish_reason": draft.finish_reason,
+        **({"ended": draft.error} if draft.error else {}),
         **draft.timings,
     }
 

@@ -20,6 +20,8 @@ EXCERPT_CHARACTERS = 160
 QUESTION_KEYS = ("question", "query", "input", "prompt")
 TIME_TO_FIRST_TOKEN = "time_to_first_token"  # noqa: S105 - a metric's name, no secret
 MODEL_VERSION = "model_version"
+FINISH_REASON = "finish_reason"
+CANCELLED = "cancelled"
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -29,7 +31,7 @@ class Summary(msgspec.Struct, kw_only=True):
     name: str
     start_time: datetime
     status: str
-    """`ok`, `error`, or `running` while it has no end."""
+    """`ok`, `error`, `stopped` when it was not wanted to its end, or `running` while it has none."""
     question: str
     duration_ms: float | None
     time_to_first_token_ms: float | None
@@ -97,10 +99,12 @@ def excerpt(value: Any) -> str:
 
 
 def status(trace: Trace, spans: Sequence[Span]) -> str:
-    """`error` when the trace or any span failed, `running` without an end, else `ok`."""
+    """`error` when the trace or any span failed, `running` without an end, `stopped` when cancelled, else `ok`."""
     if trace.error_info or any(span.error_info for span in spans):
         return "error"
-    return "ok" if trace.end_time else "running"
+    if not trace.end_time:
+        return "running"
+    return "stopped" if _metadata(trace, FINISH_REASON) == CANCELLED else "ok"
 
 
 def first_token(trace: Trace, spans: Sequence[Span]) -> float | None:

@@ -24,7 +24,7 @@ from twin.errors import (
 )
 from twin.features.index import EVERYTHING, Facets, Filters
 from twin.features.index import Span as Run
-from twin.rag.engine import Rag
+from twin.rag.engine import LEFT, STOPPING, Rag
 from twin.rag.messages import Failed, Finished, Found, Question, Token
 from twin.rag.pipeline import NOTHING_FOUND
 from twin.records import Interaction, Passage
@@ -402,6 +402,7 @@ def test_a_model_that_stops_in_the_middle_ends_the_stream_with_an_error() -> Non
     *_, last = stream(world)
     assert last == Failed(type="GenerationInterrupted", message="The model stopped.")
     assert [(kept.status, kept.answer) for kept in world.stored] == [("interrupted", "Half an")]
+    assert world.tracer.spans[0].updates["metadata"]["finish_reason"] is None
 
 
 def test_a_bug_tells_the_reader_nothing_of_the_inside() -> None:
@@ -439,7 +440,11 @@ def test_a_reader_who_leaves_stops_the_generation_and_the_interaction_says_so() 
     assert world.model is not None
     assert world.model.closed == 1
     assert [(kept.status, kept.answer) for kept in world.stored] == [("interrupted", "".join(PIECES))]
+    assert world.stored[0].error == LEFT
     assert all(span.ended for span in world.tracer.spans)
+    for span in (world.tracer.spans[0], world.tracer.spans[-1]):
+        assert span.updates["output"]["answer"] == "".join(PIECES)
+        assert span.updates["metadata"]["finish_reason"] == "cancelled"
 
 
 def test_cancelling_an_answer_stops_the_generation() -> None:
@@ -476,7 +481,8 @@ def test_stopping_the_service_ends_a_hanging_stream_with_an_error() -> None:
 
     *_, last = run(scenario)
     assert last.type == "GenerationInterrupted"
-    assert world.stored[0].status == "interrupted"
+    assert (world.stored[0].status, world.stored[0].error) == ("interrupted", STOPPING)
+    assert world.tracer.spans[0].updates["metadata"]["finish_reason"] == "cancelled"
 
 
 def test_the_answer_comes_though_the_warehouse_is_down() -> None:

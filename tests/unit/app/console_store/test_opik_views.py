@@ -35,6 +35,15 @@ def test_bars_stand_where_their_steps_were_in_time() -> None:
     assert [(bar.span.id, bar.left, bar.width) for bar in bars] == [("a", 0.0, 50.0), ("b", 50.0, 25.0)]
 
 
+def test_a_trace_that_its_reader_stopped_is_no_error() -> None:
+    stopped = trace(metadata={"finish_reason": "cancelled"})
+    failed = span("a", error_info=ErrorInfo(exception_type="E", message="m", traceback=""))
+
+    assert summarize(stopped, [span("a")]).status == "stopped"
+    assert summarize(stopped, [failed]).status == "error"
+    assert summarize(trace(metadata={"finish_reason": "cancelled"}, end_time=None), []).status == "running"
+
+
 def test_children_follow_their_parent_one_level_deeper() -> None:
     spans = [
         span("late", 60),
