@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from llm_twin_dagster import dagster_home, dagster_state
 from llm_twin_dagster.status import lacking
@@ -19,7 +20,7 @@ from twin.processes import Child, Listener, wait_until
 from twin.settings import MongoSettings, StackSettings, read
 from twin.training.compute import SPIN_COUNT
 
-__all__ = ["ORDER", "Place", "Running", "listener", "needed", "start"]
+__all__ = ["ASKED", "ORDER", "Place", "Running", "listener", "needed", "start"]
 
 PROJECT = Path(__file__).resolve().parent.parent
 WORKSPACE = PROJECT / "workspace.yaml"
@@ -153,8 +154,12 @@ def _twin(place: Place) -> Running:
     """Ready when its models are loaded; what else it lacks, an index for instance, is told."""
     child = place.child("twin", "app.rag")
     listener = _of(place)
-    place.wait(child, lambda: listener.json("/health/ready").get("status", "starting") != "starting", "The twin")
-    note = "; ".join(lacking(listener.json("/health/ready")))
+
+    def readiness() -> dict[str, Any]:
+        return listener.json("/health/ready", timeout=ASK_SECONDS)
+
+    place.wait(child, lambda: readiness().get("status", "starting") != "starting", "The twin")
+    note = "; ".join(lacking(readiness()))
     return Running(child, listener.url, lambda: listener.answers("/health/live", ASK_SECONDS), listener.word, note)
 
 
@@ -197,6 +202,8 @@ _STARTERS: dict[str, Callable[[Place], Running]] = {
 }
 ORDER = tuple(_STARTERS)
 """Every service, each after those it needs."""
+ASKED = ("mongod", "endpoint", "console")
+"""Those that others ask to their very end: an answer is stored and traced when the twin stops."""
 
 
 def start(name: str, place: Place) -> Running:

@@ -88,7 +88,9 @@ def of_deployment(deployment: Deployment) -> Services:
 class Interactions:
     """The warehouse, looked for when it is first needed: the twin starts without it.
 
-    A server that comes back does so at the same address, where its clients find it again.
+    A server that comes back does so at the same address, where its clients find it again. Who does not wait any longer
+    leaves what was asked to its own end: an operation of pymongo that is cancelled while it looks for a server lets go
+    of a lock that it does not hold, and fails with that (seen on Python 3.11).
 
     Every method raises WarehouseUnavailable.
     """
@@ -100,11 +102,11 @@ class Interactions:
 
     async def record(self, interaction: Interaction) -> None:
         """Stores an interaction."""
-        await self._connected().record(interaction)
+        await asyncio.shield(self._connected().record(interaction))
 
     async def ping(self) -> None:
         """Returns when the server has answered."""
-        await self._connected().ping()
+        await asyncio.shield(self._connected().ping())
 
     async def close(self) -> None:
         """Closes the connections."""
