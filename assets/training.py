@@ -63,6 +63,7 @@ def fine_tuned_model(
             recipe=Recipe.from_settings(read(TrainingSettings)),
             train=Path(folder, "train", "samples.jsonl"),
             test=Path(folder, "test", "samples.jsonl"),
+            run_id=context.run.run_id,
         )
         model = catalog.find_or_train(
             job,
@@ -138,11 +139,16 @@ def model_evaluation(
 def tuned_beats_base(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
     """The tuned model predicts the author's held-out text better than its base, by the set margin."""
     margin = read(TrainingSettings).gate_margin
-    decision = gate(assessment.latest(artifacts.store).scores, margin)
+    scores = assessment.latest(artifacts.store).scores
+    decision = gate(scores, margin)
     return dg.AssetCheckResult(
         passed=decision.passed,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"margin": margin, "reasons": dg.MetadataValue.json(decision.reasons)},
+        metadata={
+            "perplexity_gain": scores.perplexity.gain,
+            "margin": f"{margin:.1%}",  # as text: Dagster draws what is a number, and this is a line that never moves
+            "reasons": dg.MetadataValue.json(decision.reasons),
+        },
         description=" ".join(decision.reasons) or None,
     )
 
@@ -158,10 +164,15 @@ def registered_model(
     version = registry.client.register(read(ModelSettings).name, manifest)
     if version.review == "pending":
         context.log.info(f"version {version.version} awaits review: llm-twin models approve {version.version}")
+    page = registry.page(version)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{version.name}-{version.version}"),
         metadata=counted(
-            version=version.version, review=version.review, sha256=manifest["sha256"], uri=manifest["uri"]
+            version=version.version,
+            review=version.review,
+            sha256=manifest["sha256"],
+            uri=manifest["uri"],
+            page=dg.MetadataValue.url(page) if page else None,
         ),
     )
 

@@ -9,11 +9,12 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from twin.artifacts import ArtifactStore
-from twin.deployment import Deployment, InstructionModel
+from twin.deployment import Deployment, InstructionModel, addresses
 from twin.features.embedding import SentenceEmbedder
 from twin.features.embedding_cache import EmbeddingCache
 from twin.features.index import VectorIndex
 from twin.home import Home
+from twin.records import ModelVersion
 from twin.registry import ModelRegistry
 from twin.serving.client import ChatClient
 from twin.serving.endpoint import Endpoint
@@ -138,6 +139,10 @@ class RegistryResource(_OfDeployment):
     @property
     def client(self) -> ModelRegistry:
         return self.deployment.clients.registry
+
+    def page(self, version: ModelVersion) -> str | None:
+        """Where a person sees a version; None where no console runs that has it."""
+        return addresses.model_page(self.deployment.clients.home, version.name, version.version)
 
 
 class EndpointResource(_OfDeployment):

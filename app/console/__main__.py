@@ -29,7 +29,8 @@ def main() -> int:
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         mongo, review = read(MongoSettings), read(ReviewSettings)
-        where = partial(addresses.mongo_uri, Home.from_settings())
+        home = Home.from_settings()
+        where = partial(addresses.mongo_uri, home)
         where()
     except (SettingsError, WarehouseUnavailable) as error:
         return refuse(str(error))
@@ -38,6 +39,7 @@ def main() -> int:
         mongo.database,
         review.token.get_secret_value() if review.token else None,
         timeout_seconds=mongo.timeout_seconds,
+        dagster_url=partial(home.service_url, "dagster"),
     )
     server = uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS))
     server.run(handover.inherited(options))

@@ -8,10 +8,13 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from pymongo.asynchronous.database import AsyncDatabase
 
-__all__ = ["Database", "ReviewerToken"]
+__all__ = ["DagsterUrl", "Database", "ReviewerToken"]
 
 Database: TypeAlias = NamedDependency[SkipValidation[AsyncDatabase[dict[str, Any]]]]
 """Annotate a handler's `database` parameter with this."""
+
+DagsterUrl: TypeAlias = NamedDependency[str | None]
+"""Where Dagster's UI is now, if it runs. Annotate a handler's `dagster_url` parameter with this."""
 
 ReviewerToken: TypeAlias = NamedDependency[str | None]
 """Annotate a handler's `reviewer_token` parameter with this."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, get
@@ -14,7 +15,7 @@ from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
 from app.console.charts import HEIGHT, WIDTH, curve
-from app.console.dependencies import Database, ReviewerToken
+from app.console.dependencies import DagsterUrl, Database, ReviewerToken
 from app.console.layout import page
 from app.console.review import reviewer_of
 from app.console.store.comet import ExperimentStore
@@ -22,6 +23,7 @@ from app.console.store.comet_models import ModelStore
 from app.console.versions import reviewed
 from twin.registry.contract import PRODUCTION
 from twin.registry.manifests import decode, numbers
+from twin.training.program.experiment import RUN
 
 __all__ = ["ScoreRow", "route_handlers", "score_rows"]
 
@@ -97,17 +99,21 @@ async def experiments_page(database: Database) -> Template:
 
 
 @get("/experiments/{key:str}")
-async def experiment_page(key: FromPath[str], database: Database) -> Template:
-    """One experiment: its metrics as curves, its parameters and files."""
+async def experiment_page(key: FromPath[str], database: Database, dagster_url: DagsterUrl) -> Template:
+    """One experiment: its metrics as curves, its parameters and files, and the run that made it."""
     store = ExperimentStore(database)
     row = await store.get(key)
     metrics = await store.metrics(key)
+    others = await store.others(key)
+    run = others.get(RUN)
     context = {
         "row": row,
+        "run": run,
+        "run_url": f"{dagster_url}/runs/{quote(str(run), safe='')}" if run and dagster_url else None,
         "curves": [curve(name, points) for name, points in metrics.items() if len(points) > 1],
         "values": [(name, points[0]) for name, points in metrics.items() if len(points) == 1],
         "parameters": await store.parameters(key),
-        "others": await store.others(key),
+        "others": others,
         "assets": await store.assets(key),
         "width": WIDTH,
         "height": HEIGHT,

@@ -50,11 +50,17 @@ MACHINE_PATHS = ("/opik/", "/comet/", "/clientlib/", "/api/", "/health/")
 
 
 def create_app(
-    mongo_uri: Callable[[], str], database: str, reviewer_token: str | None = None, *, timeout_seconds: float = 5.0
+    mongo_uri: Callable[[], str],
+    database: str,
+    reviewer_token: str | None = None,
+    *,
+    timeout_seconds: float = 5.0,
+    dagster_url: Callable[[], str | None] = lambda: None,
 ) -> Litestar:
     """The console over one MongoDB database. Connects when it starts to serve, not before, and follows `mongo_uri`.
 
-    Handlers may ask for `database` (an `AsyncDatabase`) and `reviewer_token` (None: nobody can approve).
+    Handlers may ask for `database` (an `AsyncDatabase`), `reviewer_token` (None: nobody can approve) and `dagster_url`,
+    to which the pages lead.
     """
     connection = Connection(mongo_uri, database, timeout_seconds=timeout_seconds, preparations=PREPARATIONS)
 
@@ -78,6 +84,7 @@ def create_app(
         lifespan=[connected],
         dependencies={
             "database": Provide(connection.database, sync_to_thread=False),
+            "dagster_url": Provide(dagster_url, sync_to_thread=False),
             "reviewer_token": Provide(lambda: reviewer_token, sync_to_thread=False),
         },
         template_config=layout.templates(),

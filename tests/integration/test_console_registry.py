@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -15,15 +16,18 @@ import pytest
 
 from app.console.review import COOKIE, session_of
 from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, UnknownName
+from twin.home import Home, RunState, ServiceState
 from twin.processes import Child, answers, free_port, wait_until
 from twin.registry.comet import CometRegistry
 from twin.registry.experiments import experiment
 from twin.registry.review import ReviewClient
+from twin.training.program.experiment import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 TOKEN = "the-reviewers-token"
+DAGSTER = "http://dagster.test:3000"
 SCRIPT = "<script>alert(1)</script>"
 MANIFEST: dict[str, Any] = {
     "sha256": "abc",
@@ -36,14 +40,16 @@ MANIFEST: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def console(mongo_uri: str) -> Iterator[str]:
-    """A console process with a database that only this module uses."""
+def console(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A console process with a database that only this module uses, in a stack whose Dagster is at `DAGSTER`."""
     from pymongo import MongoClient
 
     database = "test_console_registry"
     url = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "app.console", "--port", url.rpartition(":")[2]]
-    env = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database, "REVIEWER_TOKEN": TOKEN}
+    home = tmp_path_factory.mktemp("home")
+    Home(home).write_run_state(RunState(pid=os.getpid(), services={"dagster": ServiceState(url=DAGSTER, pid=1)}))
+    env = {"TWIN_HOME": str(home), "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database, "REVIEWER_TOKEN": TOKEN}
     with Child("console", command, env=env) as child, MongoClient(mongo_uri) as client:
         wait_until(lambda: answers(url + "/health/ready"), what="console", timeout=60, child=child)
         yield url
@@ -221,6 +227,7 @@ def test_an_experiments_page_draws_its_metrics(console: str) -> None:
         for step, loss in enumerate([3.0, 2.0, float("nan"), 1.0]):
             run.log_metric("loss", loss, step=step)
         run.log_parameters({"lora_r": 16})
+        run.log_other(RUN, "3f1c-run")
         key = run.get_key()
 
     assert "curves" in httpx.get(console + "/experiments").text
@@ -228,6 +235,7 @@ def test_an_experiments_page_draws_its_metrics(console: str) -> None:
     assert "loss: 3 at step 0, 1 at step 3" in text
     assert re.search(r"<polyline points=\"[\d., ]+\"", text)
     assert "lora_r" in text
+    assert f'<a href="{DAGSTER}/runs/3f1c-run">3f1c-run</a>' in text
 
 
 @contextmanager

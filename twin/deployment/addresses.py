@@ -6,6 +6,7 @@ The console serves its stand-ins for Opik and Comet below its own address.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from twin import outside
 from twin.errors import RegistryUnavailable, ReviewRequired, WarehouseUnavailable
@@ -15,7 +16,17 @@ from twin.settings import MongoSettings, read
 if TYPE_CHECKING:
     from twin.home import Home
 
-__all__ = ["COMET_PATH", "OPIK_PATH", "comet", "comet_environment", "console_of", "mongo_uri", "opik_url", "review_url"]
+__all__ = [
+    "COMET_PATH",
+    "OPIK_PATH",
+    "comet",
+    "comet_environment",
+    "console_of",
+    "model_page",
+    "mongo_uri",
+    "opik_url",
+    "review_url",
+]
 
 OPIK_PATH = "/opik/api"
 """The Opik receiver: `OPIK_URL_OVERRIDE=http://127.0.0.1:8001/opik/api`."""
@@ -91,6 +102,15 @@ def console_of(registry: Server) -> str | None:
     """The console whose stand-in for Comet a server is; None for Comet itself."""
     url, path = registry.url.rstrip("/"), COMET_PATH.rstrip("/")
     return url.removesuffix(path) if url.endswith(path) else None
+
+
+def model_page(home: Home, name: str, version: str) -> str | None:
+    """The console's page of a model version; None where the registry is not the console's, or it does not run."""
+    try:
+        console = review_url(home)
+    except (RegistryUnavailable, ReviewRequired):
+        return None
+    return f"{console}/models/{quote(name, safe='')}/{quote(version, safe='')}"
 
 
 def _console(home: Home, what: str) -> str:

@@ -15,6 +15,7 @@ from twin.errors import ArtifactError, TrainingFailed
 from twin.processes import Child
 from twin.records import content_hash
 from twin.training import VERSION, compute
+from twin.training.program.experiment import RUN_VARIABLE
 from twin.training.progress import Progress, parse
 from twin.training.recipe import Provenance, Recipe, to_hyperparameters
 
@@ -46,6 +47,8 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
     """The same, held out; its loss is measured at the end."""
     save_steps: int = 5
     """Steps between checkpoints. Does not change the model."""
+    run_id: str | None = None
+    """The run that asked for it, which the experiment names. Does not change the model either."""
 
     @property
     def name(self) -> str:
@@ -152,6 +155,7 @@ class LocalTrainer:
 
         command = [sys.executable, "-m", "twin.training.program", "--root", str(root)]
         env = {**_environment(root), "SM_CHANNEL_BASE": str(job.base.folder), **self.env}
+        env |= {RUN_VARIABLE: job.run_id} if job.run_id else {}
         child = Child(
             f"train-{job.name}",
             command,

@@ -10,7 +10,7 @@ import pytest
 
 from llm_twin_dagster.stack import only_supervisor
 from twin import settings
-from twin.deployment import Deployment, destinations
+from twin.deployment import Deployment, addresses, destinations
 from twin.errors import RegistryUnavailable, ReviewRequired, SettingsError
 from twin.home import Home, RunState, ServiceState
 from twin.settings import SETTINGS_CLASSES, EndpointSettings, ModelSettings, read
@@ -180,3 +180,12 @@ def test_without_a_console_only_what_needs_one_says_so(place: Home, monkeypatch:
     assert Deployment(place).opik_url() is None
     monkeypatch.setenv("COMET_API_KEY", "k")
     assert Deployment(place).registry
+
+
+def test_a_version_has_a_page_where_a_console_runs_that_is_its_registry(
+    place: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert addresses.model_page(place, "llm twin", "1.0.0") == f"{CONSOLE}/models/llm%20twin/1.0.0"
+    assert addresses.model_page(Home(tmp_path / "nothing runs"), "llm twin", "1.0.0") is None
+    monkeypatch.setenv("COMET_API_KEY", "k")
+    assert addresses.model_page(place, "llm twin", "1.0.0") is None

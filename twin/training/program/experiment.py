@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
     Log = Callable[[Mapping[str, float], int], None]
 
-__all__ = ["experiment"]
+__all__ = ["RUN", "RUN_VARIABLE", "experiment"]
+
+RUN = "dagster_run"
+"""The name under which an experiment tells the run that asked for it."""
+RUN_VARIABLE = "TRAINING_RUN_ID"
+"""Tells the program the id of that run."""
 
 
 @contextlib.contextmanager
@@ -46,4 +52,6 @@ def experiment(
         offline_folder=offline_folder,
     ) as running:
         running.log_parameters({**msgspec.structs.asdict(recipe), **msgspec.structs.asdict(provenance), **facts})
+        if run_id := os.environ.get(RUN_VARIABLE):
+            running.log_other(RUN, run_id)
         yield lambda metrics, step: running.log_metrics(dict(metrics), step=step)
