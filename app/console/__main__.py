@@ -39,7 +39,7 @@ def main() -> int:
         mongo.database,
         review.token.get_secret_value() if review.token else None,
         timeout_seconds=mongo.timeout_seconds,
-        dagster_url=partial(home.service_url, "dagster"),
+        dagster_url=lambda: home.service_url("dagster"),  # a partial would still show `name`, and Litestar ask for it
     )
     server = uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS))
     server.run(handover.inherited(options))
