@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from app.console.review import COOKIE, session_of
+from llm_twin_dagster.stack import only_supervisor
 from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.home import Home, RunState, ServiceState
 from twin.processes import Child, answers, free_port, wait_until
@@ -47,10 +48,15 @@ def console(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     database = "test_console_registry"
     url = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "app.console", "--port", url.rpartition(":")[2]]
-    home = tmp_path_factory.mktemp("home")
-    Home(home).write_run_state(RunState(pid=os.getpid(), services={"dagster": ServiceState(url=DAGSTER, pid=1)}))
-    env = {"TWIN_HOME": str(home), "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database, "REVIEWER_TOKEN": TOKEN}
-    with Child("console", command, env=env) as child, MongoClient(mongo_uri) as client:
+    home = Home(tmp_path_factory.mktemp("home"))
+    state = RunState(pid=os.getpid(), services={"dagster": ServiceState(url=DAGSTER, pid=1)})
+    env = {"TWIN_HOME": str(home.root), "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database, "REVIEWER_TOKEN": TOKEN}
+    with (
+        only_supervisor(home),
+        Child("console", command, env=env) as child,
+        MongoClient(mongo_uri) as client,
+    ):
+        home.write_run_state(state)
         wait_until(lambda: answers(url + "/health/ready"), what="console", timeout=60, child=child)
         yield url
         client.drop_database(database)
