@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from twin import http_clients
 from twin.errors import PlatformError
 
 __all__ = ["daemons_are_silent", "daemons_beat", "definitions_are_loaded"]
@@ -55,7 +56,7 @@ def _heartbeats(url: str) -> list[float | None]:
 def _ask(url: str, query: str) -> dict[str, Any]:
     """The data of an answer; nothing while there is none."""
     try:
-        response = httpx.post(f"{url}/graphql", json={"query": query}, timeout=TIMEOUT_SECONDS, trust_env=False)
+        response = http_clients.request("POST", f"{url}/graphql", json={"query": query}, timeout=TIMEOUT_SECONDS)
         return response.json().get("data") or {}
     except (httpx.HTTPError, ValueError):
         return {}

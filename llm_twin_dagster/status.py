@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from llm_twin_dagster import dagster_state
+from twin import http_clients
 from twin.home import Home, RunState, ServiceState
 from twin.processes import alive, answers
 from twin.serving.local import LocalEndpoint
@@ -89,6 +90,6 @@ def lacking(readiness: dict) -> list[str]:
 
 def _readiness(url: str) -> dict:
     try:
-        return httpx.get(f"{url}/health/ready", timeout=ASK_SECONDS, trust_env=False).json()
+        return http_clients.request("GET", f"{url}/health/ready", timeout=ASK_SECONDS).json()
     except (httpx.HTTPError, ValueError):
         return {}

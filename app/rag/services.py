@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from twin import http_clients
 from twin.deployment import Deployment
 from twin.errors import IndexUnavailable, ModelUnavailable
 from twin.rag.tracing import Tracer
@@ -128,7 +129,7 @@ async def reach(base_url: str) -> None:
         ModelUnavailable: It does not answer, or cannot yet.
     """
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_SECONDS) as client:
+        async with http_clients.async_client(base_url, timeout=CONNECT_SECONDS) as client:
             response = await client.get(f"{base_url}/ping")
     except httpx.HTTPError as error:
         raise ModelUnavailable(f"The model at {base_url} does not answer.", detail=repr(error)) from error

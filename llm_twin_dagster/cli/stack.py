@@ -58,9 +58,9 @@ def status(as_json: Json = False) -> None:
 def _print_status(home: Home, title: str) -> None:
     from llm_twin_dagster.status import WHAT, examine
 
-    rows = [[WHAT[service.name], service.state, service.url, service.note] for service in examine(home)]
-    token = ["Reviewer's token", "", home.root / "reviewer-token", "what the review page asks for"]
-    print_table(["what", "state", "where", "note"], [*rows, token], title=title)
+    rows = [[WHAT[service.name], service.url, service.state, service.note] for service in examine(home)]
+    token = ["Reviewer's token", home.root / "reviewer-token", "", "what the review page asks for"]
+    print_table(["what", "where", "state", "note"], [*rows, token], title=title)
 
 
 def _service_line(name: str, line: str) -> None:
