@@ -39,6 +39,7 @@ PAGE_BYTES = 8_192
 """Five vectors of 384 numbers fill one; of SQLite's usual 4 kB, two would leave a fifth empty."""
 DAY_SECONDS = 86_400
 LOCK_WAIT_SECONDS = 5.0
+LOCK_POLL_SECONDS = 0.01
 RETRY_SECONDS = 300.0
 """A file that is locked that long, or cannot be written, is left alone for so long; a wait each batch would add up."""
 SHRINK_BEYOND = 1.1
@@ -168,7 +169,7 @@ class EmbeddingCache:
         file = sqlite3.connect(self.path, timeout=LOCK_WAIT_SECONDS)
         try:
             file.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            file.execute("PRAGMA journal_mode = WAL")
+            _use_write_ahead_log(file)
             file.execute("PRAGMA synchronous = NORMAL")
             self._ensure_schema(file)
         except BaseException:
@@ -198,6 +199,21 @@ class EmbeddingCache:
             logger.warning("The cache of embeddings %s cannot be removed: %s.", self.path, error)
             return False
         return True
+
+
+def _use_write_ahead_log(file: sqlite3.Connection) -> None:
+    """Changes a new file's journal. SQLite does not wait for a lock here, as it does elsewhere: two that open a new file
+    at the same moment would find it locked."""
+    until = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return
 
 
 def _key(model: str, text: str) -> bytes:

@@ -35,6 +35,8 @@ __all__ = ["FORMAT", "VERSION", "BadLine", "Imported", "Transfer", "is_header"]
 
 FORMAT = "llm-twin warehouse"
 VERSION = 1
+READ_ROWS = 50
+"""Asked of MongoDB at a time; by itself it answers with as many as fit into 16 MB."""
 BATCH_ROWS = 200
 BATCH_BYTES = 8_000_000
 MAX_BAD_LINES = 1_000
@@ -163,7 +165,7 @@ class Transfer(Part):
         yield _line({"format": FORMAT, "version": VERSION})
         with self._connection.reaching():
             for name in KINDS:
-                for row in self._database[name].find().sort("_id"):
+                for row in self._database[name].find().sort("_id").batch_size(READ_ROWS):
                     yield _line({"collection": name, "row": row})
 
     def import_lines(self, lines: Iterable[bytes | None]) -> Imported:

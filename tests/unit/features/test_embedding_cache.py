@@ -221,6 +221,24 @@ def test_a_locked_file_is_waited_for_once_and_not_by_every_batch(
     assert EmbeddingCache(path, limit_mb=16).count() == 3
 
 
+def test_whoever_opens_a_new_file_at_the_same_moment_can_use_it(tmp_path: Path, embedder: HashEmbedder):
+    for number in range(60):  # without a wait for the lock, about one in twenty of these was left alone for minutes
+        file = tmp_path / f"{number}.sqlite"
+        caches = [EmbeddingCache(file, limit_mb=16) for _ in range(4)]
+        together = threading.Barrier(len(caches))
+
+        def write(cache: EmbeddingCache, text: str, together: threading.Barrier = together) -> None:
+            together.wait()
+            cache.embed(embedder, [text])
+
+        threads = [threading.Thread(target=write, args=(cache, f"text {n}")) for n, cache in enumerate(caches)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [cache.count() for cache in caches] == [len(caches)] * len(caches)
+
+
 def test_threads_share_a_cache(cache: EmbeddingCache):
     wrong: list[str] = []
 
