@@ -202,8 +202,10 @@ class EmbeddingCache:
 
 
 def _use_write_ahead_log(file: sqlite3.Connection) -> None:
-    """Changes a new file's journal. SQLite does not wait for a lock here, as it does elsewhere: two that open a new file
-    at the same moment would find it locked."""
+    """Changes a new file's journal.
+
+    SQLite does not wait for a lock here, as it does elsewhere: of two that open a new file, one would find it locked.
+    """
     until = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         try:
