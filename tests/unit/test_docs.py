@@ -16,7 +16,23 @@ INDEX = DOCS / "index.md"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"\[[^\]\[]*\]\(\s*<?([^)\s>]+)")
 PATH_IN_CODE = re.compile(r"`((?:app|assets|benchmarks|llm_twin_dagster|resources|sensors|tests|twin)/[\w./]*)`")
+PATH = re.compile(r"(?:app|assets|benchmarks|llm_twin_dagster|resources|sensors|tests|twin)/[\w./]*")
+BOX = ("code", "settings", "commands")
+"""What the front matter of a concept's page says of where the concept is."""
 HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
+
+
+FRONT_MATTER_LINE = re.compile(r"^(\w+): (.+)$", re.MULTILINE)
+SETTINGS = (DOCS / "reference" / "settings.md").read_text("utf-8")
+ASSETS = set(
+    re.findall(r"^def (\w+)\(", "".join(f.read_text("utf-8") for f in (PROJECT / "assets").glob("*.py")), re.M)
+)
+
+
+def front_matter(page: Path) -> str:
+    """What stands between the two lines of dashes at the beginning of a page."""
+    _, between, _ = page.read_text("utf-8").split("---\n", 2)
+    return between
 
 
 class Link(NamedTuple):
@@ -61,6 +77,18 @@ def test_every_link_leads_to_a_file_and_a_heading_in_it(page: Path) -> None:
 def test_every_path_of_code_that_a_page_names_is_there(page: Path) -> None:
     named = PATH_IN_CODE.findall(page.read_text("utf-8"))
     assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "concepts").glob("*.md")), ids=lambda page: page.stem)
+def test_the_box_of_a_concept_names_code_that_is_there(page: Path) -> None:
+    box = {key: value for key, value in FRONT_MATTER_LINE.findall(front_matter(page)) if key in BOX}
+    if page.stem in ("glossary", "rooms"):  # of the whole project, and not of one place in it
+        assert box == {}
+        return
+    assert tuple(box) == BOX
+    assert [path for path in PATH.findall(box["code"]) if not (PROJECT / path).exists()] == []
+    assert set(re.findall(r"asset (\w+)", box["code"])) <= ASSETS
+    assert [name for name in re.findall(r"[A-Z][A-Z_]{3,}", box["settings"]) if name not in SETTINGS] == []
 
 
 def test_every_page_can_be_reached_from_the_index() -> None:

@@ -210,8 +210,8 @@ def _use_write_ahead_log(file: sqlite3.Connection) -> None:
     while True:
         try:
             file.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(LOCK_POLL_SECONDS)
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from twin.features import embedding_cache
-from twin.features.embedding_cache import BATCH_TEXTS, DAY_SECONDS, EmbeddingCache
+from twin.features.embedding_cache import BATCH_TEXTS, DAY_SECONDS, LOCK_WAIT_SECONDS, EmbeddingCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,6 +177,19 @@ def test_a_place_that_cannot_be_written_is_no_reason_not_to_embed(tmp_path: Path
     assert np.array_equal(cache.embed(embedder, TEXTS[:3]), embedder.vectors(TEXTS[:3]))
 
 
+def test_a_disk_without_room_is_not_waited_for(cache: EmbeddingCache, embedder: HashEmbedder):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        started = time.monotonic()
+        vectors = cache.embed(embedder, TEXTS[:3])
+        took = time.monotonic() - started
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert np.array_equal(vectors, embedder.vectors(TEXTS[:3]))
+    assert took < LOCK_WAIT_SECONDS / 2
+
+
 def test_the_vectors_asked_for_longest_ago_make_room(path: Path, embedder: HashEmbedder):
     now = 0.0
     cache = EmbeddingCache(path, limit_mb=1, clock=lambda: now)
@@ -222,7 +237,7 @@ def test_a_locked_file_is_waited_for_once_and_not_by_every_batch(
 
 
 def test_whoever_opens_a_new_file_at_the_same_moment_can_use_it(tmp_path: Path, embedder: HashEmbedder):
-    for number in range(60):  # without a wait for the lock, about one in twenty of these was left alone for minutes
+    for number in range(60):  # without a wait for the lock, about one in thirty left a cache alone for minutes
         file = tmp_path / f"{number}.sqlite"
         caches = [EmbeddingCache(file, limit_mb=16) for _ in range(4)]
         together = threading.Barrier(len(caches))
