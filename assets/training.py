@@ -21,9 +21,8 @@ from twin.artifacts.model_folder import weights_sha256
 from twin.evaluation import assessment
 from twin.evaluation.gate import gate
 from twin.settings import ModelSettings, TrainingSettings, read
-from twin.training import catalog
+from twin.training import catalog, recipes
 from twin.training.job import TrainingJob
-from twin.training.recipe import Recipe
 
 __all__ = ["ASSETS", "CHECKS", "TrainingConfig", "fine_tuned_model", "model_evaluation", "registered_model"]
 
@@ -60,7 +59,7 @@ def fine_tuned_model(
         job = TrainingJob(
             dataset_version=dataset.version,
             base=base_model.ensure(),
-            recipe=Recipe.from_settings(read(TrainingSettings)),
+            recipe=recipes.from_settings(read(TrainingSettings)),
             train=Path(folder, "train", "samples.jsonl"),
             test=Path(folder, "test", "samples.jsonl"),
             run_id=context.run.run_id,
@@ -75,7 +74,7 @@ def fine_tuned_model(
         with publishing(context, warehouse.client):
             model = catalog.publish(job, model, trainer.client, artifacts.store)
     context.log.info(f"{job.name} {'exists already: nothing changed' if model.reused else 'trained'}")
-    metrics = dict(model.manifest["metrics"])
+    metrics = {name: value for name, value in model.manifest["metrics"].items() if not isinstance(value, dict)}
     metrics["training_seconds"] = metrics.pop("seconds")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(weights_sha256(model.manifest)),

@@ -21,6 +21,7 @@ from twin.processes import answers, wait_until
 from twin.records import ModelVersion
 from twin.serving import release
 from twin.settings import HomeSettings, ModelSettings, RagSettings, TrainingSettings, read
+from twin.training import recipes
 
 __all__ = ["home_of_its_own", "run_demo"]
 
@@ -29,6 +30,8 @@ HANDBOOK = services.PROJECT / "docs"
 DEMO_HOME = Path(".twin-demo")
 """Where it lives when TWIN_HOME is not set: apart from the twin that a person makes of their own documents."""
 MARK = "# Written by `llm-twin demo`: this home holds the handbook of the project, and no one's own documents.\n"
+DEMO_RECIPE = "demo"
+"""What the demo trains with, unless TRAINING_RECIPE says otherwise."""
 REVIEWER = "demo"
 READY_SECONDS = 60.0
 DEPLOY_ANYWAY = {"ops": {"inference_endpoint": {"config": {"force": True}}}}
@@ -43,6 +46,8 @@ def run_demo(locations: list[str], author: str | None, question: str | None) -> 
     Ends with exit code 1, after the table, when a step or the gate failed.
     """
     began = time.monotonic()
+    if "recipe" not in read(TrainingSettings).model_fields_set:
+        os.environ["TRAINING_RECIPE"] = DEMO_RECIPE
     own = not locations and read(HomeSettings).config_file is None
     home = home_of_its_own() if own else Home.from_settings()
     _print_caps(home)
@@ -89,9 +94,10 @@ def home_of_its_own() -> Home:
 def _print_caps(home: Home) -> None:
     """The caps that make training fit a laptop; the settings behind them are in .env.example."""
     training, rag = read(TrainingSettings), read(RagSettings)
+    recipe = recipes.from_settings(training)
     log.print(f"Data in {home.root} (TWIN_HOME). Sized for a CPU:", style="dim", soft_wrap=True)
     log.print(
-        f"at most {training.max_samples} passages for training, {training.max_steps} steps of {training.max_length} "
+        f"at most {training.max_samples} passages for training, {recipe.max_steps} steps of {recipe.max_length} "
         f"tokens, {training.evaluation_samples} held-out passages scored, answers of {rag.max_answer_tokens} tokens.",
         style="dim",
         soft_wrap=True,

@@ -149,20 +149,22 @@ class ModelSettings(_Settings):
 
 
 class TrainingSettings(_Settings):
-    """The recipe of a training run and the caps that fit it to the machine."""
+    """The recipe of a training run and the caps that fit it to the machine. What is unset is as the recipe has it."""
 
+    recipe: str = Field("laptop", validation_alias="TRAINING_RECIPE")
+    """A recipe of the platform (`laptop`, `demo`, `gpu-24gb`, `gpu-80gb`, `sagemaker-g5`), or a YAML file."""
     max_samples: int = Field(48, validation_alias="TRAINING_MAX_SAMPLES", ge=4)
     """At most this many passages become instruct samples (a CPU writes one instruction in 1 to 2 s)."""
-    max_steps: int = Field(20, validation_alias="TRAINING_MAX_STEPS", ge=1)
-    """Optimizer steps."""
-    max_length: int = Field(768, validation_alias="TRAINING_MAX_LENGTH", ge=64)
+    max_steps: int | None = Field(None, validation_alias="TRAINING_MAX_STEPS", ge=1)
+    """Optimizer steps at most."""
+    max_length: int | None = Field(None, validation_alias="TRAINING_MAX_LENGTH", ge=64)
     """Tokens of one packed training sequence; a longer sample (prompt with its passages, and answer) is left out."""
-    learning_rate: float = Field(5e-4, validation_alias="TRAINING_LEARNING_RATE", gt=0)
+    learning_rate: float | None = Field(None, validation_alias="TRAINING_LEARNING_RATE", gt=0, le=1)
     """Peak learning rate of the LoRA weights."""
-    lora_r: int = Field(16, validation_alias="TRAINING_LORA_R", ge=1)
+    lora_r: int | None = Field(None, validation_alias="TRAINING_LORA_R", ge=1)
     """Rank of the LoRA adapters on every linear layer."""
     seed: int = Field(42, validation_alias="TRAINING_SEED")
-    """Seeds the data order and the adapters."""
+    """Seeds the split, the data order and the adapters."""
     test_share: float = Field(0.2, validation_alias="TRAINING_TEST_SHARE", gt=0, lt=1)
     """Share of the documents held out for evaluation."""
     evaluation_samples: int = Field(12, validation_alias="EVALUATION_MAX_SAMPLES", ge=1)

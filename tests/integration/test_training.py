@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 AUTHOR = "Ada"
 ANSWER = "I keep every document with its revisions, so that what the twin learned can always be traced to its source."
-RECIPE = Recipe(max_steps=3, max_length=128, learning_rate=1e-3)
+RECIPE = Recipe(max_steps=3, max_length=128, learning_rate=1e-3, warmup_ratio=0.67)
 
 
 def write_samples(path: Path, count: int = 6) -> Path:

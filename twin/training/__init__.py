@@ -2,5 +2,5 @@
 
 __all__ = ["VERSION"]
 
-VERSION = "1"
+VERSION = "2"
 """The code version of training. Raise it when the same data and recipe would give another model."""

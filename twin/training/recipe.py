@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from twin.errors import SettingsError
 from twin.records import content_hash
@@ -12,46 +13,58 @@ from twin.records import content_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from twin.settings import TrainingSettings
-
 __all__ = ["Provenance", "Recipe", "from_hyperparameters", "to_hyperparameters"]
 
 T = TypeVar("T", bound=msgspec.Struct)
+Count = Annotated[int, Meta(ge=1)]
+CountOrNone = Annotated[int, Meta(ge=0)]
+Rate = Annotated[float, Meta(gt=0, le=1)]
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """Supervised fine-tuning of LoRA adapters (Hu et al. 2021) on every linear layer."""
+    """Supervised fine-tuning of LoRA adapters (Hu et al. 2021) on every linear layer, and, where `dpo_steps` is not
+    zero, preference training of the same adapters after it (DPO, Rafailov et al. 2023)."""
 
-    max_steps: int = 20
-    """Optimizer steps."""
-    max_length: int = 768
+    epochs: Annotated[float, Meta(gt=0, le=100)] = 2.0
+    """How often every sample is seen, unless `max_steps` ends the run before."""
+    max_steps: Count = 70
+    """Optimizer steps at most."""
+    max_length: Annotated[int, Meta(ge=64, le=131072)] = 768
     """Tokens of one packed sequence."""
-    batch_size: int = 1
+    batch_size: Count = 1
     """Packed sequences of one forward pass."""
-    gradient_accumulation: int = 1
+    gradient_accumulation: Count = 1
     """Forward passes of one optimizer step."""
-    learning_rate: float = 5e-4
+    learning_rate: Rate = 2e-4
     """At its peak, after warm-up; then it falls along a cosine to zero."""
-    warmup_steps: int = 2
-    """Steps in which the learning rate rises from zero."""
-    lora_r: int = 16
+    warmup_ratio: Annotated[float, Meta(ge=0, lt=1)] = 0.05
+    """Share of the steps in which the learning rate rises from zero."""
+    lora_r: Annotated[int, Meta(ge=1, le=1024)] = 16
     """Rank of the adapters."""
-    lora_alpha: int = 32
+    lora_alpha: Count = 32
     """The adapters' output is scaled by alpha / r."""
-    seed: int = 42
+    quantization: Literal["none", "nf4"] = "none"
+    """How the frozen base is held while it trains: as it is, or in 4 bits (QLoRA, Dettmers et al. 2023), on a GPU."""
+    gradient_checkpointing: bool = False
+    """Computes activations again in the backward pass: a third slower, a fraction of the memory."""
+    eval_every: CountOrNone = 12
+    """Steps between looks at the held-out loss; 0 never looks."""
+    eval_samples: Count = 6
+    """Held-out samples of one look."""
+    patience: Count = 2
+    """Training ends after so many looks in a row without a lower held-out loss; the adapters of the lowest are kept."""
+    dpo_steps: CountOrNone = 0
+    """Optimizer steps of preference training; 0 leaves it out."""
+    dpo_pairs: Count = 4
+    """Pairs of one step."""
+    dpo_learning_rate: Rate = 1e-4
+    """At its peak."""
+    dpo_beta: Annotated[float, Meta(gt=0, le=10)] = 0.1
+    """How strongly the model is held to what it was before preference training."""
+    dpo_sft_weight: Annotated[float, Meta(ge=0, le=10)] = 1.0
+    """Weight of the chosen answer's own loss beside the preference loss."""
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 42
     """Seeds the order of the data and the adapters."""
-
-    @classmethod
-    def from_settings(cls, settings: TrainingSettings) -> Recipe:
-        """The recipe that the settings ask for; alpha is twice the rank."""
-        return cls(
-            max_steps=settings.max_steps,
-            max_length=settings.max_length,
-            learning_rate=settings.learning_rate,
-            lora_r=settings.lora_r,
-            lora_alpha=2 * settings.lora_r,
-            seed=settings.seed,
-        )
 
     @property
     def hash(self) -> str:

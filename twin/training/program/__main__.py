@@ -64,7 +64,7 @@ def run(container: Container, stop: threading.Event) -> bool:
     report(Progress(event="prepared", detail=prepared.facts))
     with experiment(recipe, provenance, prepared.facts, container.root / "output" / "comet") as log:
         outcome = sft.fine_tune(
-            models.load_model(base, recipe.seed),
+            models.load_model(base, recipe.seed, recipe.quantization),
             tokenizer,
             recipe,
             container.checkpoints,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from twin.errors import TrainingFailed
 from twin.training.progress import Progress, report
 
 if TYPE_CHECKING:
@@ -77,6 +79,11 @@ def make_follower(
         ) -> None:
             if not logs or "loss" not in logs:
                 return
+            if not math.isfinite(logs["loss"]):  # told before the step is saved
+                raise TrainingFailed(
+                    f"The loss of step {state.global_step} is not a number: training diverged. Lower the learning rate "
+                    "(TRAINING_LEARNING_RATE, or the recipe's)."
+                )
             speed = pace.step(int(state.num_input_tokens_seen))
             report(
                 Progress(

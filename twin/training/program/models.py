@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
 
 from twin.errors import TrainingFailed
 
@@ -22,18 +25,49 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise TrainingFailed(f"{folder} has no tokenizer: {error}. Fetch or copy the base model again.") from error
     if tokenizer is None or not tokenizer.chat_template:
         raise TrainingFailed(f"{folder} has no tokenizer with a chat template. Use an instruction-tuned base model.")
     return tokenizer
 
 
-def load_model(folder: Path, seed: int = 0) -> PreTrainedModel:
-    """The model: bfloat16 on a GPU that has it, float32 elsewhere. Seeds every generator first."""
+def load_model(folder: Path, seed: int = 0, quantization: str = "none") -> PreTrainedModel:
+    """The model: bfloat16 on a GPU that has it, float32 elsewhere. Seeds every generator first.
+
+    `nf4` holds the weights in 4 bits (Dettmers et al. 2023, arXiv:2305.14314); on a GPU attention is FlashAttention's
+    where that is installed.
+
+    Raises:
+        TrainingFailed: The folder holds no whole model, or this machine cannot quantize.
+    """
     import torch
-    from transformers import AutoModelForCausalLM, set_seed
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
 
     set_seed(seed)
     on_gpu = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    dtype = torch.bfloat16 if on_gpu else torch.float32
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    more: dict[str, Any] = {"dtype": torch.bfloat16 if on_gpu else torch.float32}
+    if on_gpu and importlib.util.find_spec("flash_attn"):
+        more["attn_implementation"] = "flash_attention_2"
+    if quantization == "nf4":
+        _require_bitsandbytes(on_gpu=on_gpu)
+        more["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **more)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise TrainingFailed(f"{folder} holds no whole model: {error}. Fetch or copy it again.") from error
+
+
+def _require_bitsandbytes(*, on_gpu: bool) -> None:
+    if not on_gpu or not importlib.util.find_spec("bitsandbytes"):
+        raise TrainingFailed(
+            "The recipe asks for quantization: nf4, which needs a GPU with bfloat16 and the package bitsandbytes "
+            f"({'the package is missing' if on_gpu else 'there is no such GPU'}). Use a recipe with quantization: none."
+        )

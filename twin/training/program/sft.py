@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from twin.errors import TrainingFailed
 from twin.training.program.follower import Pace, make_follower
+from twin.training.program.held_out import HeldOut, make_watcher
+from twin.training.program.labelled_loss import labelled_trainer
 from twin.training.progress import Progress, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from datasets import Dataset
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
     from trl import SFTTrainer
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from twin.training.program.samples import EncodedSample
     from twin.training.recipe import Recipe
 
-__all__ = ["Metrics", "fine_tune", "last_checkpoint"]
+__all__ = ["Metrics", "evenly", "fine_tune", "last_checkpoint"]
 
 SAVE_STEPS = 5
 KEPT_CHECKPOINTS = 2
@@ -45,6 +47,16 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """Training time over all attempts, without loading and export."""
     test_loss: float | None = None
     """Mean loss of the completions of the test channel, where there is one."""
+    kept_step: int = 0
+    """The step whose adapters were kept: that of the lowest held-out loss, where the recipe looks at it."""
+    losses: dict[int, float] = {}
+    """The training loss by step."""
+    held_out_losses: dict[int, float] = {}
+    """The held-out loss by the steps at which the recipe looks."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        return round(self.tokens / self.seconds, 1) if self.seconds else 0.0
 
 
 def fine_tune(
@@ -65,31 +77,45 @@ def fine_tune(
     checkpoint of the last step is in `checkpoints`.
 
     Raises:
-        TrainingFailed: The loss became infinite or not a number.
+        TrainingFailed: The loss became infinite or not a number, or the machine cannot do what the recipe asks for.
     """
     pace = Pace()
-    follower = make_follower(pace, stop_requested, log)
-    trainer = _trainer(model, tokenizer, recipe, checkpoints, train, test, follower, save_steps)
+    held_out = HeldOut(
+        evenly(test, recipe.eval_samples), checkpoints / "best", every=recipe.eval_every, patience=recipe.patience
+    )
+    callbacks = [make_follower(pace, stop_requested, log), make_watcher(held_out, log)]
+    trainer = _trainer(model, tokenizer, recipe, checkpoints, train, test, callbacks, save_steps)
+    steps = _schedule(trainer, recipe)
     checkpoint = last_checkpoint(checkpoints)
     if checkpoint:
         report(Progress(event="resumed", detail={"step": int(checkpoint.name.rpartition("-")[2])}))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if trainer.state.global_step < recipe.max_steps:
+    done = trainer.state.global_step
+    if done < steps and not held_out.is_over:
         return None
     adapted = cast("PeftModel", trainer.model)
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    if not all(map(math.isfinite, losses)):
-        raise TrainingFailed("The loss stopped being a number: training diverged. Lower TRAINING_LEARNING_RATE.")
-    test_loss = trainer.evaluate()["eval_loss"] if test else None
+    if held_out.restore(adapted, done):
+        report(Progress(event="restored", step=held_out.best_step, steps=steps, loss=round(held_out.best, 4)))
+    curve = {int(entry["step"]): float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry}
+    losses = list(curve.values())
     metrics = Metrics(
-        steps=trainer.state.global_step,
+        steps=done,
         loss_start=fmean(losses[:3]),
         loss_end=fmean(losses[-3:]),
         tokens=int(trainer.state.num_input_tokens_seen),
         seconds=pace.elapsed,
-        test_loss=test_loss,
+        test_loss=trainer.evaluate()["eval_loss"] if test else None,
+        kept_step=held_out.best_step or done,
+        losses=curve,
+        held_out_losses=held_out.losses,
     )
     return adapted, metrics
+
+
+def evenly(samples: list[EncodedSample], count: int) -> list[EncodedSample]:
+    """At most `count` samples, spread over the list."""
+    stride = max(1, len(samples) / count)
+    return [samples[int(i * stride)] for i in range(min(count, len(samples)))]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -115,7 +141,7 @@ def _trainer(
     checkpoints: Path,
     train: list[EncodedSample],
     test: list[EncodedSample],
-    follower: TrainerCallback,
+    callbacks: list[TrainerCallback],
     save_steps: int,
 ) -> SFTTrainer:
     import torch
@@ -128,18 +154,16 @@ def _trainer(
         return Dataset.from_list([msgspec.structs.asdict(sample) for sample in samples]) if samples else None
 
     on_gpu = torch.cuda.is_available()
-    trainer = SFTTrainer(
+    trainer = (SFTTrainer if on_gpu else labelled_trainer())(
         model=model,
         processing_class=tokenizer,
         args=SFTConfig(
             output_dir=str(checkpoints),
-            max_steps=recipe.max_steps,
             per_device_train_batch_size=recipe.batch_size,
             per_device_eval_batch_size=1,
             gradient_accumulation_steps=recipe.gradient_accumulation,
             learning_rate=recipe.learning_rate,
             lr_scheduler_type="cosine",
-            warmup_steps=recipe.warmup_steps,
             max_length=recipe.max_length,
             packing=True,
             packing_strategy="bfd",  # whole samples only; each attends to itself alone
@@ -154,7 +178,7 @@ def _trainer(
             disable_tqdm=True,
             use_cpu=not on_gpu,
             bf16=on_gpu and torch.cuda.is_bf16_supported(),  # on a CPU without it, bf16 is a hundred times slower
-            gradient_checkpointing=False,  # memory is not what a small model lacks
+            gradient_checkpointing=recipe.gradient_checkpointing,
             dataloader_pin_memory=on_gpu,
         ),
         train_dataset=dataset(train),
@@ -166,7 +190,17 @@ def _trainer(
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         ),
-        callbacks=[follower],
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)  # the follower reports each step
     return trainer
+
+
+def _schedule(trainer: SFTTrainer, recipe: Recipe) -> int:
+    """Sets how many steps the run has, now that the samples are packed, and returns them."""
+    sequences = len(cast("Dataset", trainer.train_dataset))
+    per_step = recipe.batch_size * recipe.gradient_accumulation
+    steps = min(recipe.max_steps, max(1, math.ceil(recipe.epochs * sequences / per_step)))
+    trainer.args.max_steps = steps
+    trainer.args.warmup_steps = round(recipe.warmup_ratio * steps)
+    return steps
