@@ -268,6 +268,10 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[str] = []
     review: ReviewState = "none"
     """Where the request to move to `Production` stands."""
+    approved_by: list[str] = []
+    """The people whose approvals count, whether they are enough or not."""
+    waived: bool = False
+    """Nobody reviewed it: each approval that counts is a waiver."""
     manifest: dict = {}
     """The small JSON that was registered: uri, sha256, dataset_version, base_model, hyperparameters, scores."""
     created_at: datetime | None = None

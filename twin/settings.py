@@ -229,10 +229,12 @@ class CometSettings(_Settings):
 
 
 class ReviewSettings(_Settings):
-    """Who may approve a model in the console. Only a person approves; pipeline code never does."""
+    """Who may approve a model, and how many must. Only a person approves; pipeline code never does."""
 
     token: SecretStr | None = Field(None, validation_alias="REVIEWER_TOKEN")
     """The reviewer's token. Unset: the local stack makes one and keeps it in `TWIN_HOME/reviewer-token` (mode 600)."""
+    approvals: int = Field(1, validation_alias="REVIEW_APPROVALS", ge=1, le=20)
+    """How many reviewers, each by a name of their own, must approve a version before it is deployed."""
 
 
 class SourceSettings(_Settings):

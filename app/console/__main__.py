@@ -15,6 +15,7 @@ from twin.deployment import addresses
 from twin.errors import SettingsError, WarehouseUnavailable
 from twin.home import Home
 from twin.processes import handover
+from twin.registry.policy import Policy
 from twin.settings import MongoSettings, ReviewSettings, read
 
 DEFAULT_PORT = 8001
@@ -38,6 +39,7 @@ def main() -> int:
         where,
         mongo.database,
         review.token.get_secret_value() if review.token else None,
+        policy=Policy(approvals=review.approvals),
         timeout_seconds=mongo.timeout_seconds,
         dagster_url=lambda: home.service_url("dagster"),  # a partial would still show `name`, and Litestar ask for it
     )

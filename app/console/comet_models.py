@@ -239,7 +239,7 @@ async def history(request: Request, database: Database) -> dict[str, list[dict[s
                 "registryModelItemVersion": row["version"],
                 "registryModelName": row["name"],
                 "userName": event["by"],
-                "decision": decision and msgspec.structs.asdict(decision),
+                "decision": decision and msgspec.to_builtins(decision),
             }
         )
     return days

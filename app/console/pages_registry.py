@@ -13,19 +13,41 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Template
 from litestar.types import ControllerRouterHandler
+from msgspec import UNSET
+from pymongo.asynchronous.database import AsyncDatabase
 
 from app.console.charts import HEIGHT, WIDTH, curve
-from app.console.dependencies import DagsterUrl, Database, ReviewerToken
+from app.console.dependencies import DagsterUrl, Database, ReviewerToken, ReviewPolicy
 from app.console.layout import page
-from app.console.review import reviewer_of
+from app.console.reviewers import reviewer_of
+from app.console.store.ballots import Ballot
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
-from app.console.versions import reviewed
+from app.console.store.reviews import decision_of
+from app.console.versions import Reviewed, ballot_of, is_sealed, manifest_of, reviewed
+from twin.registry import blind
+from twin.registry.comparison import compare
 from twin.registry.contract import PRODUCTION
 from twin.registry.manifests import decode, numbers
+from twin.registry.policy import gate_verdict
 from twin.training.program.experiment import RUN
 
 __all__ = ["ScoreRow", "route_handlers", "score_rows"]
+
+FACTS = (
+    "uri",
+    "folder",
+    "job",
+    "sha256",
+    "base_model",
+    "base_sha256",
+    "dataset_version",
+    "code_version",
+    "recipe",
+    "hyperparameters",
+    "seed",
+)
+"""The parts of a manifest that a page shows as they are."""
 
 SIDES = re.compile(r"(?P<metric>.+)[._](?P<side>base|tuned|reference)")
 
@@ -51,44 +73,94 @@ def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
 
 
 @get("/models")
-async def models_page(database: Database, reviewer_token: ReviewerToken) -> Template:
+async def models_page(database: Database, reviewer_token: ReviewerToken, policy: ReviewPolicy) -> Template:
     """The registered models."""
     store = ModelStore(database)
     models = []
     for model in await store.models():
         versions = await store.versions(model["name"])
         in_production = [
-            await reviewed(row, database, reviewer_token) for row in versions if row["status"] == PRODUCTION
+            await reviewed(row, database, reviewer_token, policy) for row in versions if row["status"] == PRODUCTION
         ]
         models.append((model, versions, in_production))
     return page("registry_models.html", active="/models", title="Models", context={"models": models})
 
 
 @get("/models/{name:str}")
-async def model_page(name: FromPath[str], database: Database, reviewer_token: ReviewerToken) -> Template:
+async def model_page(
+    name: FromPath[str], database: Database, reviewer_token: ReviewerToken, policy: ReviewPolicy
+) -> Template:
     """A model's versions."""
-    found = [await reviewed(row, database, reviewer_token) for row in await ModelStore(database).versions(name)]
-    versions = [(version, decode(version.manifest)) for version in found]
+    rows = await ModelStore(database).versions(name)
+    found = [await reviewed(row, database, reviewer_token, policy) for row in rows]
+    versions = [(version, version.decoded) for version in found]
     return page("registry_model.html", active="/models", title=name, context={"name": name, "versions": versions})
 
 
 @get("/models/{name:str}/{version:str}")
 async def version_page(
-    name: FromPath[str], version: FromPath[str], request: Request, database: Database, reviewer_token: ReviewerToken
+    name: FromPath[str],
+    version: FromPath[str],
+    request: Request,
+    database: Database,
+    reviewer_token: ReviewerToken,
+    policy: ReviewPolicy,
 ) -> Template:
-    """One version: what it is, how it scored, and its review."""
-    shown = await reviewed(await ModelStore(database).version(name, version), database, reviewer_token)
-    manifest = decode(shown.manifest)
+    """One version: what it is, how it scored, and its review. Scores and answers wait for the blind comparison."""
+    store, reviewer = ModelStore(database), reviewer_of(request, reviewer_token)
+    shown = await reviewed(await store.version(name, version), database, reviewer_token, policy)
+    ballot = await ballot_of(shown, database, reviewer_token, policy, reviewer)
+    sealed = is_sealed(shown, ballot)
     context = {
         "row": shown.row,
         "review": shown,
+        "needed": policy.approvals,
+        "manifest": facts_of(shown.decoded),
         "manifest_sha256": hashlib.sha256(shown.manifest).hexdigest(),
-        "manifest": {name: value for name, value in manifest.items() if name != "examples"},
-        "scores": score_rows(as_dict(manifest.get("scores"))),
-        "examples": [example for example in as_list(manifest.get("examples")) if isinstance(example, dict)],
-        "reviewer": reviewer_of(request, reviewer_token),
+        "gate_verdict": gate_verdict(shown.decoded),
+        "can_compare": blind.is_possible(shown.decoded),
+        "sealed": sealed,
+        "reviewer": reviewer,
+        "history": history_of(shown.row, sealed=sealed),
+        **({} if sealed else await findings_on(shown, ballot, store, database)),
     }
     return page("registry_version.html", active="/models", title=f"{name} {version}", context=context)
+
+
+async def findings_on(
+    shown: Reviewed, ballot: Ballot | None, store: ModelStore, database: AsyncDatabase[dict[str, Any]]
+) -> dict[str, Any]:
+    """What a page tells of a version that is not sealed."""
+    manifest, name = shown.decoded, shown.row["name"]
+    others = [row for row in await store.versions(name, status=PRODUCTION) if row["_id"] != shown.row["_id"]]
+    production = others[0] if others else None
+    before = decode(await manifest_of(production, database)) if production else {}
+    return {
+        "ballot": ballot if ballot and ballot.is_complete else None,
+        "scores": score_rows(as_dict(manifest.get("scores"))),
+        "gate_rows": [row for row in as_list(as_dict(manifest.get("gate")).get("rows")) if isinstance(row, dict)],
+        "examples": [example for example in as_list(manifest.get("examples")) if isinstance(example, dict)],
+        "production": production,
+        "differences": [found for found in compare(manifest, before) if found.is_one] if production else [],
+    }
+
+
+def facts_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of how a version was made. What was found about it is not among these, whatever its name."""
+    return {name: manifest[name] for name in FACTS if name in manifest}
+
+
+def history_of(row: Mapping[str, Any], *, sealed: bool) -> list[dict[str, Any]]:
+    """A version's events, the latest first. What others said and found waits until one has chosen oneself."""
+    events = []
+    for event in reversed(row["history"]):
+        decision = decision_of(event)
+        comment, tally = event["comment"] or "", decision.tally if decision else UNSET
+        if sealed and decision:
+            comment, tally = "", UNSET
+        waiver = decision.waiver if decision and decision.waiver is not UNSET else ""
+        events.append({**event, "comment": comment, "tally": None if tally is UNSET else tally, "waiver": waiver})
+    return events
 
 
 @get("/experiments")

@@ -10,7 +10,7 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.di import Provide
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from app.console import comet, comet_models, layout, opik, pages_registry, pages_traces, review
+from app.console import blind, comet, comet_models, layout, opik, pages_registry, pages_traces, review
 from app.console.connection import Connection
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
@@ -19,6 +19,7 @@ from app.http.problems import Fault, exception_handlers, fault_of
 from app.http.security import security_headers
 from app.http.static import static_files
 from twin.errors import WarehouseUnavailable
+from twin.registry.policy import ONE_APPROVAL, Policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -34,6 +35,7 @@ ROUTE_HANDLERS: list[ControllerRouterHandler] = [
     *comet.route_handlers,
     *comet_models.route_handlers,
     *review.route_handlers,
+    *blind.route_handlers,
     *pages_registry.route_handlers,
     *pages_traces.route_handlers,
 ]
@@ -54,13 +56,14 @@ def create_app(
     database: str,
     reviewer_token: str | None = None,
     *,
+    policy: Policy = ONE_APPROVAL,
     timeout_seconds: float = 5.0,
     dagster_url: Callable[[], str | None] = lambda: None,
 ) -> Litestar:
     """The console over one MongoDB database. Connects when it starts to serve, not before, and follows `mongo_uri`.
 
-    Handlers may ask for `database` (an `AsyncDatabase`), `reviewer_token` (None: nobody can approve) and `dagster_url`,
-    to which the pages lead.
+    Handlers may ask for `database` (an `AsyncDatabase`), `reviewer_token` (None: nobody can approve), `policy` (what an
+    approval takes) and `dagster_url`, to which the pages lead.
     """
     connection = Connection(mongo_uri, database, timeout_seconds=timeout_seconds, preparations=PREPARATIONS)
 
@@ -85,6 +88,7 @@ def create_app(
         dependencies={
             "database": Provide(connection.database, sync_to_thread=False),
             "dagster_url": Provide(dagster_url, sync_to_thread=False),
+            "policy": Provide(lambda: policy, sync_to_thread=False),
             "reviewer_token": Provide(lambda: reviewer_token, sync_to_thread=False),
         },
         template_config=layout.templates(),

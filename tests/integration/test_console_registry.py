@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from app.console.review import COOKIE, session_of
+from app.console.reviewers import COOKIE, session_of
 from llm_twin_dagster.stack import only_supervisor
 from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.home import Home, RunState, ServiceState

@@ -19,6 +19,7 @@ from twin.settings import (
     OpikSettings,
     QdrantSettings,
     RagSettings,
+    ReviewSettings,
     SourceSettings,
     read,
 )
@@ -104,11 +105,18 @@ def reranker() -> Reranker:
 def comet_registry(home: Home) -> ModelRegistry:
     """The model registry at Comet, or its stand-in, where only what the reviewer's token signed counts as decided."""
     from twin.registry.comet import CometRegistry
+    from twin.registry.policy import Policy
     from twin.registry.signatures import ReviewKey
 
     settings, server = read(CometSettings), addresses.comet(home)
-    key = ReviewKey(home.reviewer_token()) if addresses.console_of(server) else None
-    return CometRegistry(server.url, server.key or "", settings.workspace, project=settings.project, review_key=key)
+    return CometRegistry(
+        server.url,
+        server.key or "",
+        settings.workspace,
+        project=settings.project,
+        review_key=ReviewKey(home.reviewer_token()) if addresses.console_of(server) else None,
+        policy=Policy(approvals=read(ReviewSettings).approvals),
+    )
 
 
 def console_review(home: Home) -> ReviewClient:

@@ -27,12 +27,11 @@ from twin.records import ModelVersion
 from twin.registry.contract import DEVELOPMENT, PRODUCTION, version_key
 from twin.registry.experiments import REACH_SECONDS, experiment, reachable, root_of, unreachable
 from twin.registry.manifests import MANIFEST_FILE, decode, encode, manifest_fingerprint, numbers
-from twin.registry.signatures import Decision, ReviewKey, review_state
+from twin.registry.policy import ONE_APPROVAL, Policy, Standing, person, standing
+from twin.registry.signatures import Decision, ReviewKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from twin.records import ReviewState
 
 __all__ = ["CometRegistry"]
 
@@ -50,7 +49,8 @@ class CometRegistry:
     """A model registry at Comet. `url` is what COMET_URL_OVERRIDE would be; making one connects to nothing.
 
     Without a workspace it is the key's own default one. With a `review_key` a decision counts only when it was signed
-    with that key: this is for the console's stand-in. On Comet itself its own accounts say who may decide.
+    with that key: this is for the console's stand-in. On Comet itself its own accounts say who may decide, and each
+    decision there is one vote of the account's owner. How many votes an approval takes is the `policy`'s.
 
     Every method raises RegistryUnavailable when the registry does not answer, NotAuthorized when it refuses the key.
     """
@@ -63,6 +63,7 @@ class CometRegistry:
         *,
         project: str = "llm-twin",
         review_key: ReviewKey | None = None,
+        policy: Policy = ONE_APPROVAL,
     ) -> None:
         self.url = url
         self._workspace = workspace
@@ -76,6 +77,7 @@ class CometRegistry:
             follow_redirects=True,
         )
         self._review_key = review_key
+        self._policy = policy
         self._manifests: dict[tuple[str, str], bytes] = {}
 
     @property
@@ -123,12 +125,15 @@ class CometRegistry:
         """
         details = self._get("registry-model/item/details", modelName=name, version=version)
         manifest = self._manifest(name, version)
+        review = self._review(name, version, details, manifest)
         return ModelVersion(
             name=name,
             version=version,
             status=details["status"],
             tags=details["tags"],
-            review=self._review(name, version, details, manifest),
+            review=review.state,
+            approved_by=list(review.approved_by),
+            waived=review.waived,
             manifest=decode(manifest),
             created_at=datetime.fromtimestamp(details["createdAt"] / 1_000, UTC),
         )
@@ -179,26 +184,25 @@ class CometRegistry:
         self._call("POST", f"write/registry-model/item/{item}/status-configuration", json=request)
         return self.get(name, version)
 
-    def _review(self, name: str, version: str, details: Mapping[str, Any], manifest: bytes) -> ReviewState:
-        if self._review_key is None and details["status"] == PRODUCTION:
-            return "approved"
+    def _review(self, name: str, version: str, details: Mapping[str, Any], manifest: bytes) -> Standing:
         body = {"registryModelItemId": details["registryModelItemId"], "groupedBy": "DAY"}
         days = self._call("POST", "registry-model/history/item", json=body).json()
         events = list(chain.from_iterable(days.values()))  # newest first
         about = [
-            REVIEW_ACTIONS[event["actionType"]]
+            event
             for event in events
             if event["actionType"] in REVIEW_ACTIONS and event["newValue"].get("registryModelStatus") == PRODUCTION
         ]
         if self._review_key is None:
-            return about[0] if about else "none"
+            return at_comet(about, details["status"], self._policy)
         try:
             kept = [event["decision"] for event in reversed(events) if event.get("decision")]
             decisions = msgspec.convert(kept, list[Decision])
         except msgspec.ValidationError:
-            return "unverified"
-        return review_state(
+            return Standing(state="unverified")
+        return standing(
             self._review_key,
+            policy=self._policy,
             name=name,
             version=version,
             status=details["status"],
@@ -253,6 +257,28 @@ REVIEW_REQUEST: dict[str, Any] = {
     "status_configuration_items": [],
     "comment": "Registered by the pipeline; a person decides.",
 }
+
+
+def at_comet(events: list[Mapping[str, Any]], status: str, policy: Policy) -> Standing:
+    """Where a review stands by what was decided on Comet's own page: each decision is one vote of a named person.
+
+    Comet closes a request with its first answer. Where the policy asks for more people, those who follow answer
+    another request, and until then a version in Production is pending.
+
+    Args:
+        events: Those of the version's history that are about a request for Production, newest first.
+        status: The version's.
+        policy: What an approval takes.
+    """
+    newest = REVIEW_ACTIONS[events[0]["actionType"]] if events else None
+    if newest == "rejected" and status != PRODUCTION:
+        return Standing(state="rejected")
+    approvals = [event for event in events if REVIEW_ACTIONS[event["actionType"]] == "approved"]
+    voters = {person(name): name for event in reversed(approvals) if (name := str(event.get("userName") or ""))}
+    enough = len(voters) >= policy.approvals or (policy.approvals == 1 and (status == PRODUCTION or bool(approvals)))
+    if enough:
+        return Standing(state="approved", approved_by=tuple(voters.values()))
+    return Standing(state="pending" if newest or status == PRODUCTION else "none", approved_by=tuple(voters.values()))
 
 
 def next_version(versions: list[str]) -> str:

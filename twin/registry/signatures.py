@@ -1,6 +1,7 @@
 """Reviews that cannot be forged in a database: each decision is signed with a key made from the reviewer's token.
 
-The console signs when a person decides (`app.console.review`), and whoever is about to deploy verifies. A decision
+The console signs when a person decides (`app.console.review`), and whoever is about to deploy verifies and then asks
+the policy (`twin.registry.policy`). A decision
 covers the version's name, the content of its manifest, and every decision on that version before it. So none can be
 altered, moved to another version or another manifest, taken out of the middle, or played again after a later one.
 
@@ -16,21 +17,21 @@ import hmac
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from twin.registry.contract import PRODUCTION
+from twin.registry.blind import Tally  # noqa: TC001 - msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twin.records import ReviewState
-
-__all__ = ["Decision", "ReviewKey", "Verdict", "review_state"]
+__all__ = ["Decision", "ReviewKey", "Verdict"]
 
 PURPOSE = b"llm-twin: signatures of model reviews, 1"
 """Keeps this key apart from others that are made of the same token."""
 
-Verdict = Literal["approved", "rejected", "replaced"]
-"""`replaced`: a reviewer approved another version, which took this one's place in Production."""
+Verdict = Literal["approved", "rejected", "replaced", "compared"]
+"""`replaced`: a reviewer approved another version, which took this one's place in Production. `compared`: a reviewer
+judged the pairs blind, which is no vote yet."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     before: str = ""
     """SHA-256 of all decisions on the version until then, their signatures included."""
     signature: str = ""
+    tally: Tally | UnsetType = UNSET
+    """What `compared` found. Fields that are not set leave no trace in what is signed: older signatures stay valid."""
+    waiver: str | UnsetType = UNSET
+    """Why an approval was given without comparing anything blind; it is shown as a waiver wherever it is shown."""
 
 
 class ReviewKey:
@@ -70,42 +75,14 @@ class ReviewKey:
         signature = self._signature(name, version, newest)
         return hmac.compare_digest(newest.signature.encode(), signature.encode()) and newest.before == digest(before)
 
+    def signed(self, name: str, version: str, decisions: Sequence[Decision]) -> list[Decision]:
+        """Those of a version's decisions that were signed, each for itself and over just those before it."""
+        prefixes = (decisions[: end + 1] for end in range(len(decisions)))
+        return [prefix[-1] for prefix in prefixes if self.verifies(name, version, prefix)]
+
     def _signature(self, name: str, version: str, decision: Decision) -> str:
         unsigned = msgspec.structs.replace(decision, signature="")
         return hmac.new(self._key, msgspec.json.encode((name, version, unsigned)), hashlib.sha256).hexdigest()
-
-
-def review_state(
-    key: ReviewKey | None,
-    *,
-    name: str,
-    version: str,
-    status: str,
-    manifest: bytes,
-    requested: bool,
-    decisions: Sequence[Decision],
-) -> ReviewState:
-    """Where the review of a version stands, taking nothing for a decision but what the key verifies.
-
-    Args:
-        key: The reviewer's; without it nothing can be verified.
-        name: The model.
-        version: Its version.
-        status: What the registry says that the version's status is.
-        manifest: The bytes of the version's manifest.
-        requested: Whether a review was asked for.
-        decisions: What the registry has of decisions, the oldest first.
-    """
-    if not decisions and status != PRODUCTION:
-        return "pending" if requested else "none"
-    if key is None or not key.verifies(name, version, decisions):
-        return "unverified"
-    newest = decisions[-1]
-    if newest.manifest_sha256 != hashlib.sha256(manifest).hexdigest():
-        return "unverified"
-    if newest.verdict == "replaced":
-        return "unverified" if status == PRODUCTION else "approved"
-    return newest.verdict
 
 
 def digest(decisions: Sequence[Decision]) -> str:

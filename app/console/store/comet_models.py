@@ -1,32 +1,27 @@
 """The Comet stand-in's model registry: versions, their one status, and the reviews that move them to Production.
 
-A version reaches `Production` by `decide` alone, which is what a reviewer's page and API call. Whoever holds only an
-API key (the pipeline) can ask for a review, as a member of a Comet workspace can. One version of a model is in
-Production at a time: approving another moves it to `Archived`.
+A version reaches `Production` by `DecisionStore.decide` alone, which is what a reviewer's page and API call. Whoever
+holds only an API key (the pipeline) can ask for a review, as a member of a Comet workspace can. One version of a model
+is in Production at a time: approving another moves it to `Archived`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from app.console.store.comet import storable
-from app.console.store.reviews import decisions_of, event_of, last_word, state_of, target_of, timestamp
-from twin.errors import AlreadyDecided, InputError, ReviewRequired, UnknownName
+from twin.errors import InputError, ReviewRequired, UnknownName
 from twin.records import utcnow
 from twin.registry.contract import ARCHIVED, DEVELOPMENT, PRODUCTION, version_key
-from twin.registry.signatures import Decision, ReviewKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
-    from pymongo.asynchronous.client_session import AsyncClientSession
     from pymongo.asynchronous.database import AsyncDatabase
 
 __all__ = ["STATUSES", "ModelStore"]
@@ -42,7 +37,6 @@ class ModelStore:
     """
 
     def __init__(self, database: AsyncDatabase[Row], clock: Callable[[], datetime] = utcnow) -> None:
-        self._client = database.client
         self._models = database["comet_models"]
         self._versions = database["comet_model_versions"]
         self._clock = clock
@@ -201,96 +195,6 @@ class ModelStore:
             new={"registryModelStatus": status},
         )
         await self._change(item_id, {"$set": {"request": request}, "$push": {"history": event}})
-
-    async def decide(
-        self,
-        name: str,
-        version: str,
-        verdict: Literal["approved", "rejected"],
-        *,
-        reviewer: str,
-        comment: str,
-        key: ReviewKey,
-        manifest: bytes,
-    ) -> Row:
-        """Records and signs a person's decision on a version with this manifest.
-
-        Approving moves the version to Production and its predecessor to Archived. Deciding the same again changes
-        nothing, except that an approved version that another one has replaced is brought back. What no signature stands
-        behind was not decided. Two decisions at once on one model happen one after the other.
-
-        Raises:
-            AlreadyDecided: It was decided the other way.
-        """
-        made = Decision(
-            verdict=verdict,
-            reviewer=reviewer,
-            comment=comment,
-            at=timestamp(self._clock()),
-            manifest_sha256=hashlib.sha256(manifest).hexdigest(),
-        )
-        async with self._client.start_session() as session:
-            return await session.with_transaction(
-                lambda session: self._decide(session, name, version, made, key, manifest)
-            )
-
-    async def _decide(
-        self, session: AsyncClientSession, name: str, version: str, made: Decision, key: ReviewKey, manifest: bytes
-    ) -> Row:
-        row = await self._versions.find_one({"name": name, "version": version}, session=session)
-        if row is None:
-            raise UnknownName(f"There is no version {version!r} of model {name!r}.")
-        state, target = state_of(row, key, manifest), target_of(row, made.verdict)
-        decided = last_word(decisions_of(row))
-        if decided and state in ("approved", "rejected") and state != made.verdict:
-            raise AlreadyDecided(
-                f"Version {version} of {name!r} was {state} by {decided.reviewer}. "
-                "Register a new version to have it reviewed again."
-            )
-        request: Row = row["request"] or {"status": PRODUCTION, "comment": None, "at": self._clock()}
-        if state == made.verdict == request.get("state") and row["status"] == target:
-            return row
-        # Every decision writes the model's own record, so that two at once conflict and one of them starts over.
-        same_model = {"workspace": row["workspace"], "name": name}
-        await self._models.update_one(same_model, {"$set": {"decided_at": self._clock()}}, session=session)
-        if made.verdict == "approved":
-            await self._archive_others(session, row, made, key)
-        answered = {
-            **request,
-            "state": made.verdict,
-            "reviewer": made.reviewer,
-            "decided_at": datetime.fromisoformat(made.at),
-            "decision_comment": made.comment,
-        }
-        new = request["status"] if made.verdict == "rejected" else target
-        await self._append(session, row, made, key, {"status": target, "request": answered}, new)
-        return await self._versions.find_one({"_id": row["_id"]}, session=session) or row
-
-    async def _archive_others(self, session: AsyncClientSession, row: Row, made: Decision, key: ReviewKey) -> None:
-        """Moves what is in Production to Archived; where that was rightly approved, signed, so that it stays there."""
-        others = {"workspace": row["workspace"], "name": row["name"], "status": PRODUCTION, "_id": {"$ne": row["_id"]}}
-        for other in await self._versions.find(others, session=session).to_list():
-            earlier = decisions_of(other)
-            if not key.verifies(other["name"], other["version"], earlier) or earlier[-1].verdict != "approved":
-                change = {"$set": {"status": ARCHIVED, "updated_at": self._clock()}}
-                await self._versions.update_one({"_id": other["_id"]}, change, session=session)
-                continue
-            replaced = msgspec.structs.replace(
-                made,
-                verdict="replaced",
-                comment=f"Version {row['version']} was approved.",
-                manifest_sha256=earlier[-1].manifest_sha256,
-            )
-            await self._append(session, other, replaced, key, {"status": ARCHIVED}, ARCHIVED)
-
-    async def _append(
-        self, session: AsyncClientSession, row: Row, made: Decision, key: ReviewKey, values: Row, new_status: str
-    ) -> None:
-        """Sets values of a version, and adds the decision that made them so to its history, signed."""
-        signed = key.sign(row["name"], row["version"], made, decisions_of(row))
-        event = event_of(signed, previous_status=row["status"], new_status=new_status)
-        change = {"$set": {**values, "updated_at": self._clock()}, "$push": {"history": event}}
-        await self._versions.update_one({"_id": row["_id"]}, change, session=session)
 
     async def _change(self, item_id: str, change: Row) -> None:
         stamped = {**change, "$set": {**change.get("$set", {}), "updated_at": self._clock()}}

@@ -9,15 +9,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from twin.registry.blind import Tally
 from twin.registry.contract import DEVELOPMENT, PRODUCTION
-from twin.registry.signatures import Decision, ReviewKey, Verdict, review_state
+from twin.registry.policy import Policy, Standing, standing
+from twin.registry.signatures import Decision, ReviewKey, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from twin.records import ReviewState
-
-__all__ = ["decision_of", "decisions_of", "event_of", "last_word", "state_of", "target_of", "timestamp"]
+__all__ = ["decision_of", "decisions_of", "event_of", "last_word", "standing_of", "target_of", "timestamp"]
 
 Row = dict[str, Any]
 
@@ -25,6 +28,7 @@ ACTIONS: Mapping[Verdict, str] = {
     "approved": "MODEL_VERSION_STATUS_REQUEST_APPROVED",
     "rejected": "MODEL_VERSION_STATUS_REQUEST_REJECTED",
     "replaced": "MODEL_VERSION_STATUS_CHANGED",
+    "compared": "MODEL_VERSION_ANSWERS_COMPARED",
 }
 VERDICTS = {action: verdict for verdict, action in ACTIONS.items()}
 
@@ -38,8 +42,9 @@ def decisions_of(row: Row) -> list[Decision]:
 
 
 def last_word(decisions: Sequence[Decision]) -> Decision | None:
-    """The newest decision that is on the version itself and not on the one that replaced it."""
-    return next((decision for decision in reversed(decisions) if decision.verdict != "replaced"), None)
+    """The newest vote on the version itself."""
+    votes = (decision for decision in reversed(decisions) if decision.verdict in ("approved", "rejected"))
+    return next(votes, None)
 
 
 def decision_of(event: Row) -> Decision | None:
@@ -53,19 +58,24 @@ def decision_of(event: Row) -> Decision | None:
         comment=str(event["comment"] or ""),
         at=timestamp(event["at"]),
         **{name: str(signed.get(name, "")) for name in SIGNED},
+        tally=_tally(signed.get("tally")),
+        waiver=UNSET if signed.get("waiver") is None else str(signed["waiver"]),
     )
 
 
-def state_of(row: Row, key: ReviewKey | None, manifest: bytes) -> ReviewState:
-    """Where a version's review stands, by the decisions that the key verifies."""
-    return review_state(
+def standing_of(
+    row: Row, key: ReviewKey | None, manifest: bytes, policy: Policy, decisions: Sequence[Decision] | None = None
+) -> Standing:
+    """Where a version's review stands by the decisions that the key verifies: those recorded, or those given."""
+    return standing(
         key,
+        policy=policy,
         name=row["name"],
         version=row["version"],
         status=row["status"],
         manifest=manifest,
         requested=bool(row["request"]),
-        decisions=decisions_of(row),
+        decisions=decisions_of(row) if decisions is None else decisions,
     )
 
 
@@ -78,6 +88,7 @@ def target_of(row: Row, verdict: Verdict) -> str:
 
 def event_of(decision: Decision, *, previous_status: str, new_status: str) -> Row:
     """A signed decision as an event of a version's history."""
+    parts = msgspec.to_builtins(decision)
     return {
         "action": ACTIONS[decision.verdict],
         "at": datetime.fromisoformat(decision.at),
@@ -85,8 +96,16 @@ def event_of(decision: Decision, *, previous_status: str, new_status: str) -> Ro
         "comment": decision.comment,
         "previous": {"registryModelStatus": previous_status},
         "new": {"registryModelStatus": new_status},
-        "signed": {name: getattr(decision, name) for name in SIGNED},
+        "signed": {name: parts[name] for name in (*SIGNED, "tally", "waiver") if name in parts},
     }
+
+
+def _tally(kept: object) -> Tally | UnsetType:
+    """A tally as it is kept; none where there is something else, which the signature then does not fit."""
+    try:
+        return msgspec.convert(kept, Tally)
+    except msgspec.ValidationError:
+        return UNSET
 
 
 def timestamp(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.console.charts import HEIGHT, MAX_POINTS, WIDTH, curve
 from app.console.pages_registry import score_rows
-from app.console.review import local_path
+from app.console.reviewers import local_path
 
 
 def test_scores_of_base_and_tuned_stand_side_by_side() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.registry.signatures import Decision, ReviewKey, Verdict, review_state
+from twin.registry.policy import ONE_APPROVAL, standing
+from twin.registry.signatures import Decision, ReviewKey, Verdict
 
 if TYPE_CHECKING:
     from twin.records import ReviewState
@@ -46,9 +47,16 @@ def decided(verdict: Verdict, manifest: bytes = MANIFEST) -> Decision:
 def state(
     decisions: list[Decision], status: str, *, requested: bool = True, key: ReviewKey | None = KEY
 ) -> ReviewState:
-    return review_state(
-        key, name="m", version="1.0.0", status=status, manifest=MANIFEST, requested=requested, decisions=decisions
-    )
+    return standing(
+        key,
+        policy=ONE_APPROVAL,
+        name="m",
+        version="1.0.0",
+        status=status,
+        manifest=MANIFEST,
+        requested=requested,
+        decisions=decisions,
+    ).state
 
 
 @given(st.lists(WRITTEN, min_size=1, max_size=5))
