@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import msgspec
 
 from assets.describe import OWNER, counted, stopwatch
 from assets.training import registered_model
@@ -21,7 +20,8 @@ class DeploymentConfig(dg.Config):
     """What to deploy."""
 
     force: bool = False
-    """Deploy the approved version although a person took it out of service (`endpoint rollback` or `delete`)."""
+    """Deploy the approved version although a person took it out of service (`endpoint rollback` or `delete`), or
+    although nobody reviewed it and the gate cannot tell whether it is worse."""
 
 
 @dg.asset(
@@ -42,9 +42,7 @@ def inference_endpoint(
     """The newest approved model, deployed. Yields nothing while no newer version is approved than the served one."""
     name = read(ModelSettings).name
     served = endpoint.client.status()
-    if config.force:
-        served = msgspec.structs.replace(served, held=())
-    decision = release.decide(registry.client.versions(name), served)
+    decision = release.decide(registry.client.versions(name), served, asked=config.force)
     context.log.info(decision.reason)
     if decision.version is None:
         return

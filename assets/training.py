@@ -170,7 +170,7 @@ def registered_model(
             version=version.version,
             review=version.review,
             sha256=manifest["sha256"],
-            uri=manifest["uri"],
+            uri=f"{artifacts.store.url}/{manifest['uri']}",
             page=dg.MetadataValue.url(page) if page else None,
         ),
     )

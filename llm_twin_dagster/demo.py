@@ -33,6 +33,7 @@ MARK = "# Written by `llm-twin demo`: this home holds the handbook of the projec
 DEMO_RECIPE = "demo"
 """What the demo trains with, unless TRAINING_RECIPE says otherwise."""
 REVIEWER = "demo"
+WAIVER = "make demo"
 READY_SECONDS = 60.0
 DEPLOY_ANYWAY = {"ops": {"inference_endpoint": {"config": {"force": True}}}}
 """Who asks for a demonstration asks for the approved model, also after they once rolled back or deleted it."""
@@ -118,7 +119,7 @@ def _approved(home: Home) -> ModelVersion:
 
 
 def _review(home: Home) -> None:
-    """Approves the first model, over the same API that a person's page uses. Later ones are left to a person."""
+    """Approves the first model by a waiver, which is recorded as one. Later ones are left to a person."""
     deployment = Deployment(home)
     name = read(ModelSettings).name
     newest = deployment.registry.versions(name)[0]
@@ -132,10 +133,11 @@ def _review(home: Home) -> None:
     except ReviewRequired as error:
         step_line("review", error.message)
         return
-    review.approve(
-        name, newest.version, reviewer=REVIEWER, comment="Approved by `make demo`, after the evaluation gate passed."
-    )
-    step_line("review", f"version {newest.version} approved by reviewer {REVIEWER!r}")
+    done = review.approve(name, newest.version, reviewer=REVIEWER, waiver=WAIVER)
+    if done.review == "approved":
+        step_line("review", f"version {newest.version} approved by the demo's waiver, no blind review")
+    else:
+        step_line("review", f"version {newest.version} awaits more approvals than the demo's waiver (REVIEW_APPROVALS)")
 
 
 def _ask(urls: dict[str, str], author: str | None, question: str) -> dict:

@@ -239,6 +239,7 @@ async def history(request: Request, database: Database) -> dict[str, list[dict[s
                 "registryModelItemVersion": row["version"],
                 "registryModelName": row["name"],
                 "userName": event["by"],
+                "createdAt": millis(event["at"]),
                 "decision": decision and msgspec.to_builtins(decision),
             }
         )

@@ -1,4 +1,4 @@
-"""Reviewing models. A person approves; nothing else in this project does."""
+"""Models and their review. A person approves; nothing else in this project does."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from llm_twin_dagster.cli import reviewing, versions
 from llm_twin_dagster.cli.output import Json, explained, log, out, print_json, print_table, quiet_line
+from llm_twin_dagster.cli.reviewing import SERVICES, Reviewer, Version, own_name
 from llm_twin_dagster.stack import borrow
-from twin import users
 from twin.deployment import Deployment
-from twin.errors import InputError
 from twin.home import Home
 from twin.registry import PRODUCTION
+from twin.registry.review import Review
 from twin.serving import release
 from twin.settings import ModelSettings, read
 from twin.training.pruning import prunable
@@ -21,11 +22,8 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Model versions and their review.", no_args_is_help=True)
 
-SERVICES = ["mongod", "console"]
 LOCK_SECONDS = 60
-Version = Annotated[str, typer.Argument(help="Such as 1.2.0.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; kept with the version.")]
-Reviewer = Annotated[str | None, typer.Option(help="Who reviews; default: your login name.")]
 
 
 @app.command("list")
@@ -36,10 +34,10 @@ def list_(as_json: Json = False) -> None:
     name = read(ModelSettings).name
     with borrow(home, SERVICES, quiet_line if not as_json else lambda *_: None):
         deployment = Deployment(home)
-        versions = deployment.registry.versions(name)
-        weights = {v.version: deployment.artifacts.exists(v.manifest.get("folder", "")) for v in versions}
+        found = deployment.registry.versions(name)
+        weights = {v.version: deployment.artifacts.exists(v.manifest.get("folder", "")) for v in found}
     if as_json:
-        print_json(versions)
+        print_json([versions.sealed(version) for version in found])
         return
     print_table(
         ["version", "status", "review", "perplexity base", "tuned", "weights", "created"],
@@ -47,36 +45,36 @@ def list_(as_json: Json = False) -> None:
             [
                 v.version,
                 v.status,
-                v.review,
+                f"{v.review} (waiver)" if v.review == "approved" and v.waived else v.review,
                 _score(v.manifest, "perplexity_base"),
                 _score(v.manifest, "perplexity_tuned"),
                 "kept" if weights[v.version] else "pruned",
                 v.created_at.isoformat(timespec="seconds") if v.created_at else "",
             ]
-            for v in versions
+            for v in found
         ],
         title=name,
         empty=f"There is no version of {name} yet: `llm-twin materialize train` makes one.",
     )
-    for version in versions:
+    for version in found:
         if version.status == PRODUCTION and version.review != "approved":
             log.print(release.doubt(version), style="yellow", soft_wrap=True)
 
 
-@app.command()
-@explained
-def show(version: Version) -> None:
-    """One version with its whole manifest, as JSON."""
-    home = Home.from_settings()
-    with borrow(home, SERVICES, lambda *_: None):
-        print_json(Deployment(home).registry.get(read(ModelSettings).name, version))
+app.command()(versions.show)
+app.command()(reviewing.review)
 
 
 @app.command()
 @explained
 def approve(version: Version, comment: Comment = "", reviewer: Reviewer = None) -> None:
-    """Approve a version for production. The approval sensor, or `llm-twin materialize deploy`, deploys it."""
-    _decide("approve", version, comment, reviewer)
+    """Approve a version for production. The approval sensor, or `llm-twin materialize deploy`, deploys it.
+
+    Where its answers can be compared blind, compare them first: `llm-twin models review`.
+    """
+    if _decide("approve", version, comment, reviewer).review == "pending":
+        out.print(f"Approved {version}, which awaits more people's approval (REVIEW_APPROVALS).")
+        return
     out.print(f"Approved {version}. With the stack running it is deployed by itself; else: llm-twin materialize deploy")
 
 
@@ -96,14 +94,15 @@ def prune(
 ) -> None:
     """Remove weights that nothing needs any more. Every version stays in the registry, with its manifest.
 
-    What is served, what a rollback would serve, what is approved or awaits review, and the newest model always stay.
+    What is served, what a rollback would serve, what is approved or awaits review, what `llm-twin models keep` named,
+    and the newest model always stay.
     """
     home = Home.from_settings()
     with borrow(home, SERVICES, quiet_line):
         deployment = Deployment(home)
         with deployment.warehouse.publish_lock("llm-twin models prune", wait_seconds=LOCK_SECONDS):
-            served, versions = deployment.endpoint.status(), deployment.registry.versions(read(ModelSettings).name)
-            models = prunable(deployment.artifacts, versions, {served.version, served.previous}, keep=keep)
+            served, found = deployment.endpoint.status(), deployment.registry.versions(read(ModelSettings).name)
+            models = prunable(deployment.artifacts, found, {served.version, served.previous}, keep=keep)
             print_table(
                 ["version", "MB", "folder"],
                 [[", ".join(m.versions) or "unregistered", f"{m.bytes / 1e6:.0f}", m.folder] for m in models],
@@ -116,21 +115,21 @@ def prune(
     out.print(f"Removed {sum(m.bytes for m in models) / 1e6:.0f} MB. The manifests stay: `llm-twin models list`.")
 
 
-def _decide(decision: str, version: str, comment: str, reviewer: str | None) -> None:
-    home, reviewer = Home.from_settings(), reviewer or _own_name()
+app.command()(versions.keep)
+app.command()(versions.compare)
+app.command()(versions.card)
+app.command()(versions.history)
+app.command()(versions.reproduce)
+
+
+def _decide(decision: str, version: str, comment: str, reviewer: str | None) -> Review:
+    home, reviewer = Home.from_settings(), reviewer or own_name()
     with borrow(home, SERVICES, quiet_line):
         client = Deployment(home).review_client()
         act = client.approve if decision == "approve" else client.reject
-        act(read(ModelSettings).name, version, comment=comment, reviewer=reviewer)
+        return act(read(ModelSettings).name, version, comment=comment, reviewer=reviewer)
 
 
 def _score(manifest: dict, name: str) -> str:
     value = manifest.get("scores", {}).get(name)
     return f"{value:.2f}" if isinstance(value, int | float) else ""
-
-
-def _own_name() -> str:
-    name = users.name()
-    if name is None:
-        raise InputError("This user has no name on this machine. Say whose decision it is: --reviewer NAME.")
-    return name

@@ -16,7 +16,7 @@ import pytest
 
 from app.console.reviewers import COOKIE, session_of
 from llm_twin_dagster.stack import only_supervisor
-from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, UnknownName
+from twin.errors import AlreadyDecided, NotAuthorized, RegistryUnavailable, ReviewRequired, UnknownName
 from twin.home import Home, RunState, ServiceState
 from twin.processes import Child, answers, free_port, wait_until
 from twin.registry.comet import CometRegistry
@@ -134,6 +134,17 @@ def test_approving_another_version_archives_the_one_before(
     approved = registry.approved(name)
     assert approved is not None
     assert approved.version == "1.1.0"
+
+
+def test_a_waiver_is_shown_as_one_and_is_for_a_first_version_alone(
+    console: str, reviews: ReviewClient, registry: CometRegistry, name: str
+) -> None:
+    assert reviews.approve(name, "1.0.0", waiver="make demo").review == "approved"
+    told = "Approved by a waiver (make demo), no blind review"
+    assert told in httpx.get(f"{console}/models/{name}/1.0.0", headers={"Accept": "text/html"}).text
+    assert any(told in happened.comment for happened in registry.history(name, "1.0.0"))
+    with pytest.raises(ReviewRequired, match="for the first version"):
+        reviews.approve(name, "1.1.0", waiver="make demo")
 
 
 def test_a_rejected_version_never_reaches_production(reviews: ReviewClient, registry: CometRegistry, name: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from twin.errors import InputError, NotAuthorized, RegistryUnavailable, UnknownName
 from twin.processes import Child, answers, free_port, wait_until
+from twin.registry import KEEP
 from twin.registry.comet import CometRegistry
 from twin.registry.experiments import experiment, reachable
 
@@ -84,6 +85,23 @@ def test_registering_the_same_model_again_gives_the_version_it_has(registry: Com
     assert other.version == "1.1.0"
     assert [version.version for version in registry.versions("llm-twin")] == ["1.1.0", "1.0.0"]
     assert registry.get("llm-twin", "1.1.0").manifest["sha256"] == "def"
+
+
+def test_a_model_of_another_base_is_the_next_major_version_and_tags_stay_until_they_are_taken(
+    registry: CometRegistry,
+) -> None:
+    registry.register("llm-twin", MANIFEST)
+    other = registry.register("llm-twin", MANIFEST | {"sha256": "def", "base_model": "another"})
+    assert other.version == "2.0.0"
+
+    registry.tag("llm-twin", "1.0.0", KEEP)
+    registry.tag("llm-twin", "1.0.0", KEEP)
+    assert registry.get("llm-twin", "1.0.0").tags.count(KEEP) == 1
+    registry.untag("llm-twin", "1.0.0", KEEP)
+    assert KEEP not in registry.get("llm-twin", "1.0.0").tags
+    with pytest.raises(UnknownName):
+        registry.tag("llm-twin", "9.9.9", KEEP)
+    assert [happened.what for happened in registry.history("llm-twin", "1.0.0")] == ["created", "status request change"]
 
 
 def test_registering_shows_in_the_experiment_what_made_the_model(registry: CometRegistry, console: str) -> None:

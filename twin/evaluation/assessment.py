@@ -123,7 +123,7 @@ def registry_manifest(store: ArtifactStore, assessment: Assessment) -> dict[str,
     """What the registry keeps of a model: small, and enough to find, verify, judge and repeat it."""
     model, folder = catalog.stored(store, assessment.model), catalog.folder_of(assessment.model)
     return {
-        "uri": f"{store.url}/folders/{folder}",
+        "uri": f"folders/{folder}",
         "folder": folder,
         "job": model.job,
         "sha256": weights_sha256(model.manifest),

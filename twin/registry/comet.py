@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -26,22 +26,25 @@ from twin.errors import NotAuthorized, RegistryUnavailable, UnknownName
 from twin.records import ModelVersion
 from twin.registry.contract import DEVELOPMENT, PRODUCTION, version_key
 from twin.registry.experiments import REACH_SECONDS, experiment, reachable, root_of, unreachable
-from twin.registry.manifests import MANIFEST_FILE, decode, encode, manifest_fingerprint, numbers
-from twin.registry.policy import ONE_APPROVAL, Policy, Standing, person, standing
-from twin.registry.signatures import Decision, ReviewKey
+from twin.registry.history import Happening, about_production, at_comet, decisions_in, happenings
+from twin.registry.manifests import MANIFEST_FILE, decode, encode, is_same_base, manifest_fingerprint, numbers
+from twin.registry.policy import ONE_APPROVAL, Policy, Standing, standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from twin.registry.signatures import ReviewKey
 
 __all__ = ["CometRegistry"]
 
 READ_SECONDS = 10.0
 REGISTER_SECONDS = 60.0
 READERS = 8
-REVIEW_ACTIONS: Mapping[str, Literal["pending", "approved", "rejected"]] = {
-    "MODEL_VERSION_STATUS_REQUEST_CHANGE": "pending",
-    "MODEL_VERSION_STATUS_REQUEST_APPROVED": "approved",
-    "MODEL_VERSION_STATUS_REQUEST_REJECTED": "rejected",
+REVIEW_REQUEST: dict[str, Any] = {
+    "status": PRODUCTION,
+    "is_review_required": True,
+    "status_configuration_items": [],
+    "comment": "Registered by the pipeline; a person decides.",
 }
 
 
@@ -102,7 +105,9 @@ class CometRegistry:
         existing = self._list(name, tag=fingerprint_tag)
         if existing:
             return self._with_review(name, existing[0])
-        version = next_version(self._list(name))
+        versions = self._list(name)
+        newest = decode(self._manifest(name, versions[0])) if versions else {}
+        version = next_version(versions, same_base=is_same_base(newest, manifest))
         self._register(name, version, manifest, content, fingerprint_tag)
         if version not in self._list(name, tag=fingerprint_tag):
             raise RegistryUnavailable(
@@ -146,6 +151,18 @@ class CometRegistry:
         """The newest version in Production that is approved, or None."""
         return next((version for version in self.in_production(name) if version.review == "approved"), None)
 
+    def history(self, name: str, version: str) -> list[Happening]:
+        """What happened to a version, the oldest first: comparisons, votes, statuses. Raises UnknownName."""
+        return happenings(self._events(self._item(name, version)))
+
+    def tag(self, name: str, version: str, tag: str) -> None:
+        """Gives a version a tag; nothing changes when it has it. Raises UnknownName."""
+        self._tag("stage", name, version, tag)
+
+    def untag(self, name: str, version: str, tag: str) -> None:
+        """Takes a tag from a version, if it has it. Raises UnknownName."""
+        self._tag("stage/delete", name, version, tag)
+
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
@@ -174,30 +191,31 @@ class CometRegistry:
                 timeout=REGISTER_SECONDS,
             )
 
+    def _tag(self, endpoint: str, name: str, version: str, tag: str) -> None:
+        params = {"modelItemId": self._item(name, version), "stage": tag}
+        self._call("GET", f"write/registry-model/item/{endpoint}", params=params)
+
+    def _item(self, name: str, version: str) -> str:
+        details = self._get("registry-model/item/details", modelName=name, version=version)
+        return str(details["registryModelItemId"])
+
     def _with_review(self, name: str, version: str) -> ModelVersion:
         """The version, its review requested even where the process that registered it died before asking."""
         found = self.get(name, version)
         if found.review != "none" or found.status != DEVELOPMENT:
             return found
-        item = self._get("registry-model/item/details", modelName=name, version=version)["registryModelItemId"]
         request = {"status": PRODUCTION, "isReviewRequired": True, "statusConfiguration": []}
-        self._call("POST", f"write/registry-model/item/{item}/status-configuration", json=request)
+        where = f"write/registry-model/item/{self._item(name, version)}/status-configuration"
+        self._call("POST", where, json=request)
         return self.get(name, version)
 
     def _review(self, name: str, version: str, details: Mapping[str, Any], manifest: bytes) -> Standing:
-        body = {"registryModelItemId": details["registryModelItemId"], "groupedBy": "DAY"}
-        days = self._call("POST", "registry-model/history/item", json=body).json()
-        events = list(chain.from_iterable(days.values()))  # newest first
-        about = [
-            event
-            for event in events
-            if event["actionType"] in REVIEW_ACTIONS and event["newValue"].get("registryModelStatus") == PRODUCTION
-        ]
+        events = self._events(details["registryModelItemId"])
+        about = about_production(events)
         if self._review_key is None:
             return at_comet(about, details["status"], self._policy)
         try:
-            kept = [event["decision"] for event in reversed(events) if event.get("decision")]
-            decisions = msgspec.convert(kept, list[Decision])
+            decisions = decisions_in(events)
         except msgspec.ValidationError:
             return Standing(state="unverified")
         return standing(
@@ -210,6 +228,12 @@ class CometRegistry:
             requested=bool(about),
             decisions=decisions,
         )
+
+    def _events(self, item: str) -> list[dict[str, Any]]:
+        """What happened to a version, the newest first."""
+        body = {"registryModelItemId": item, "groupedBy": "DAY"}
+        days = self._call("POST", "registry-model/history/item", json=body).json()
+        return list(chain.from_iterable(days.values()))
 
     def _manifest(self, name: str, version: str) -> bytes:
         """The manifest's file; nothing where there is none. One that signatures are compared with is read each time."""
@@ -251,42 +275,12 @@ class CometRegistry:
         raise RegistryUnavailable(f"The model registry at {self.url} failed: {message} Try again later.")
 
 
-REVIEW_REQUEST: dict[str, Any] = {
-    "status": PRODUCTION,
-    "is_review_required": True,
-    "status_configuration_items": [],
-    "comment": "Registered by the pipeline; a person decides.",
-}
-
-
-def at_comet(events: list[Mapping[str, Any]], status: str, policy: Policy) -> Standing:
-    """Where a review stands by what was decided on Comet's own page: each decision is one vote of a named person.
-
-    Comet closes a request with its first answer. Where the policy asks for more people, those who follow answer
-    another request, and until then a version in Production is pending.
-
-    Args:
-        events: Those of the version's history that are about a request for Production, newest first.
-        status: The version's.
-        policy: What an approval takes.
-    """
-    newest = REVIEW_ACTIONS[events[0]["actionType"]] if events else None
-    if newest == "rejected" and status != PRODUCTION:
-        return Standing(state="rejected")
-    approvals = [event for event in events if REVIEW_ACTIONS[event["actionType"]] == "approved"]
-    voters = {person(name): name for event in reversed(approvals) if (name := str(event.get("userName") or ""))}
-    enough = len(voters) >= policy.approvals or (policy.approvals == 1 and (status == PRODUCTION or bool(approvals)))
-    if enough:
-        return Standing(state="approved", approved_by=tuple(voters.values()))
-    return Standing(state="pending" if newest or status == PRODUCTION else "none", approved_by=tuple(voters.values()))
-
-
-def next_version(versions: list[str]) -> str:
-    """The version after the newest (first) one: the next minor; `1.0.0` when there is none."""
+def next_version(versions: list[str], *, same_base: bool = True) -> str:
+    """The version after the newest (first) one: the next minor, or the next major for another base model."""
     if not versions:
         return "1.0.0"
     major, minor, _ = version_key(versions[0])
-    return f"{major}.{minor + 1}.0"
+    return f"{major}.{minor + 1}.0" if same_base else f"{major + 1}.0.0"
 
 
 def message_of(response: httpx.Response) -> str:

@@ -9,8 +9,9 @@ from twin.errors import InputError
 
 if TYPE_CHECKING:
     from twin.records import ModelVersion
+    from twin.registry.history import Happening
 
-__all__ = ["ARCHIVED", "DEVELOPMENT", "PRODUCTION", "ModelRegistry", "version_key"]
+__all__ = ["ARCHIVED", "DEVELOPMENT", "KEEP", "PRODUCTION", "ModelRegistry", "version_key"]
 
 DEVELOPMENT = "Development"
 """A version that nobody approved."""
@@ -18,6 +19,9 @@ PRODUCTION = "Production"
 """The version that a person approved for serving."""
 ARCHIVED = "Archived"
 """A version that was in Production before another was approved."""
+
+KEEP = "keep"
+"""The tag of a version whose weights somebody asked to be kept."""
 
 SEMANTIC_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
@@ -52,6 +56,18 @@ class ModelRegistry(Protocol):
 
     def in_production(self, name: str) -> list[ModelVersion]:
         """The versions whose status is Production, newest first, also those that no verified approval stands behind."""
+        ...
+
+    def history(self, name: str, version: str) -> list[Happening]:
+        """What happened to a version, the oldest first. Raises UnknownName."""
+        ...
+
+    def tag(self, name: str, version: str, tag: str) -> None:
+        """Gives a version a tag; nothing changes when it has it. Raises UnknownName."""
+        ...
+
+    def untag(self, name: str, version: str, tag: str) -> None:
+        """Takes a tag from a version, if it has it. Raises UnknownName."""
         ...
 
     def approved(self, name: str) -> ModelVersion | None:

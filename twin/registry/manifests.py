@@ -11,7 +11,7 @@ from twin.records import content_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["IDENTITY_KEYS", "MANIFEST_FILE", "decode", "encode", "manifest_fingerprint", "numbers"]
+__all__ = ["IDENTITY_KEYS", "MANIFEST_FILE", "decode", "encode", "is_same_base", "manifest_fingerprint", "numbers"]
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1_000_000
@@ -23,6 +23,13 @@ def manifest_fingerprint(manifest: Mapping[str, Any]) -> str:
     """What makes two manifests the same model: the hash of their IDENTITY_KEYS, or of all where there is none."""
     identity = {key: manifest[key] for key in IDENTITY_KEYS if key in manifest} or dict(manifest)
     return content_hash(json.dumps(identity, sort_keys=True, default=str))
+
+
+def is_same_base(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two models were trained from the same base: of the same weights, or of the same name where one has no
+    hash. What says nothing of its base differs from nothing."""
+    keys = [key for key in ("base_sha256", "base_model") if one.get(key) and other.get(key)]
+    return not keys or one[keys[0]] == other[keys[0]]
 
 
 def encode(manifest: Mapping[str, Any]) -> bytes:

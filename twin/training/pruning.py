@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.errors import ArtifactError
-from twin.registry.contract import PRODUCTION
+from twin.registry.contract import KEEP, PRODUCTION
 from twin.training import catalog
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def prunable(
     """The stored models that may be removed.
 
     Kept are the model that was made last, what is served or can be rolled back to, what is approved or awaits review,
-    and of the versions that nobody rejected the newest.
+    what somebody asked to be kept, and of the versions that nobody rejected the newest.
 
     Args:
         store: Where models are.
@@ -48,7 +48,10 @@ def prunable(
     needed = {
         version.manifest.get("folder")
         for version in versions
-        if version.status == PRODUCTION or version.review == "pending" or version.version in {*served, *newest}
+        if version.status == PRODUCTION
+        or version.review == "pending"
+        or KEEP in version.tags
+        or version.version in {*served, *newest}
     }
     with contextlib.suppress(ArtifactError):  # none was made yet
         needed.add(catalog.folder_of(catalog.current_address(store)))

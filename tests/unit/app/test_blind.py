@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from app.console.blind import told
 from app.console.store.ballots import Ballot
-from twin.registry.blind import drawn
+from twin.registry.blind import Choice, drawn
 
 EXAMPLES: list[dict[str, Any]] = [{"instruction": f"q{i}", "base": f"b{i}", "tuned": f"t{i}"} for i in range(8)]
 
@@ -22,6 +22,6 @@ def test_other_sides_would_be_told_the_same_until_the_ballot_is_complete(seed: s
     open_ones = [told(Ballot(pairs=sides, choices=choices, is_complete=False)) for sides in (pairs, others)]
     assert open_ones[0] == open_ones[1]
 
-    everything = dict.fromkeys(range(1, 9), "a")
+    everything: dict[int, Choice] = dict.fromkeys(range(1, 9), "a")
     complete = [told(Ballot(pairs=sides, choices=everything, is_complete=True)) for sides in (pairs, others)]
     assert complete[0] != complete[1]

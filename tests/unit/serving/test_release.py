@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from twin.records import ModelVersion
 from twin.serving.endpoint import EndpointState, EndpointStatus
 from twin.serving.release import decide
@@ -80,3 +82,29 @@ def test_a_version_that_serves_unverified_goes_on_serving() -> None:
     decision = decide([version("1.0.0", "Production", "unverified")], served("1.0.0"))
     assert decision.version is None
     assert "models approve 1.0.0" in decision.reason
+
+
+def waived(verdict: str) -> ModelVersion:
+    gate = {"gate": {"verdict": verdict}}
+    return structs.replace(NEW, waived=True, approved_by=["demo"], manifest=gate)
+
+
+def test_what_nobody_reviewed_and_the_gate_cannot_tell_of_is_deployed_when_a_person_asks() -> None:
+    decision = decide([waived("cannot tell"), OLD], served("1.0.0"))
+    assert decision.version is None
+    assert "approved by a waiver alone" in decision.reason
+    assert decide([waived("cannot tell"), OLD], served("1.0.0"), asked=True).version == waived("cannot tell")
+    assert decide([waived("not worse"), OLD], served("1.0.0")).version == waived("not worse")
+    reviewed = structs.replace(waived("cannot tell"), waived=False)
+    assert decide([reviewed, OLD], served("1.0.0")).version == reviewed
+
+
+def test_a_person_who_asks_gets_back_what_was_rolled_back_from() -> None:
+    assert decide([NEW, OLD], served("1.0.0", "1.1.0"), asked=True).version == NEW
+
+
+def test_a_version_that_more_people_must_approve_is_not_deployed_and_says_so() -> None:
+    half = structs.replace(version("1.2.0", "Production", "pending"), approved_by=["Ada"])
+    decision = decide([half, OLD], served("1.0.0"))
+    assert decision.version is None
+    assert "than Ada (REVIEW_APPROVALS)" in decision.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from twin.artifacts import ArtifactStore
@@ -40,6 +41,11 @@ def version(number: int, folder: str, status: str = "Development", review: str =
 def folders(store: ArtifactStore, versions: list[ModelVersion], served: set[str | None], keep: int = 0) -> str:
     found = prunable(store, versions, served, keep=keep)
     return "".join(model.folder.removeprefix("models/") for model in found)
+
+
+def test_what_somebody_asked_to_be_kept_is_kept(store: ArtifactStore) -> None:
+    kept = msgspec.structs.replace(version(1, "a", review="rejected"), tags=["keep"])
+    assert folders(store, [version(2, "b", review="rejected"), kept], set()) == "bcdef"
 
 
 def test_what_no_version_names_may_go_but_the_model_that_was_made_last(store: ArtifactStore) -> None:
