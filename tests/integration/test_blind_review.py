@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import typer
 
+from llm_twin_dagster.cli import reviewing
 from twin.errors import AlreadyDecided, InputError, ReviewRequired
 from twin.processes import Child, answers, free_port, wait_until
 from twin.registry.comet import CometRegistry
@@ -160,6 +162,38 @@ def test_choices_stay_once_the_sides_were_told(console: str, reviews: ReviewClie
     with browser(console) as http:
         text = http.get(f"/models/{name}/1.0.0").text
     assert text.count("answers compared") == 1
+
+
+def test_a_person_reviews_at_the_terminal_and_goes_on_where_they_stopped(
+    registry: CometRegistry,
+    reviews: ReviewClient,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = iter(["x", "t", "a", *["t"] * (PAIRS - 2), "approve", "Warm."])
+    asked: list[str] = []
+
+    def prompt(question: str, **_: object) -> str:
+        asked.append(question)
+        if len(asked) == 4:
+            raise typer.Abort
+        return next(said)
+
+    monkeypatch.setattr(typer, "prompt", prompt)
+    version = registry.get(name, "1.0.0")
+    with pytest.raises(typer.Abort):
+        reviewing.compare_blind(reviews, version, "Ada")
+    assert [pair["choice"] for pair in reviews.ballot(name, "1.0.0")["pairs"][:3]] == ["tie", "a", None]
+    assert "tuned" not in capsys.readouterr().out
+    reviewing.compare_blind(reviews, version, "Ada")
+    reviewing.show_findings(version, registry)
+    reviewing.decide(reviews, version, "Ada")
+    told = capsys.readouterr().out
+    assert f"{PAIRS - 1} tied" in told
+    assert "31.4159" in told
+    assert "1.0.0 is pending now. More approvals are needed" in told
+    assert registry.get(name, "1.0.0").approved_by == ["Ada"]
 
 
 def test_two_people_compare_and_approve_before_a_version_is_in_production(

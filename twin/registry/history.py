@@ -59,7 +59,7 @@ def decisions_in(events: Sequence[Mapping[str, Any]]) -> list[Decision]:
     return msgspec.convert([event["decision"] for event in reversed(events) if event.get("decision")], list[Decision])
 
 
-def at_comet(events: list[Mapping[str, Any]], status: str, policy: Policy) -> Standing:
+def at_comet(events: Sequence[Mapping[str, Any]], status: str, policy: Policy) -> Standing:
     """Where a review stands by what was decided on Comet's own page: each decision is one vote of a named person.
 
     Comet closes a request with its first answer. Where the policy asks for more people, those who follow answer
