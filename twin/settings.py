@@ -196,6 +196,11 @@ class EndpointSettings(_Settings):
     answer_seconds: float = Field(30.0, validation_alias="MODEL_ANSWER_SECONDS", gt=0)
     """The longest that one answer may keep its slot, whatever it asks for; then it ends, and says `length`. What a
     server of one's own (MODEL_ENDPOINT_URL) streams ends as long after its first token."""
+    repetition_penalty: float = Field(1.15, validation_alias="MODEL_REPETITION_PENALTY", ge=1, le=2)
+    """By how much a token that the answer already has becomes less likely; 1 is none. The prompt's tokens do not
+    count, so that passages can be quoted."""
+    repetition_window: int = Field(64, validation_alias="MODEL_REPETITION_WINDOW", ge=1)
+    """Over so many of the answer's latest tokens the penalty counts."""
     threads: int = Field(0, validation_alias="MODEL_THREADS", ge=0)
     """Threads of the inference engine; 0 means one per core to read prompts, and one less to generate."""
 

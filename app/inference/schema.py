@@ -35,6 +35,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
     """0 always takes the likeliest token."""
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    repetition_penalty: Annotated[float, msgspec.Meta(ge=1, le=2)] | None = None
+    """By how much a token that the answer already has becomes less likely; 1 is none. Unset: the server's."""
     seed: int | None = None
     stop: Text | list[Text] | None = None
     """The answer ends before any of these."""

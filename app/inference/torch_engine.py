@@ -35,6 +35,8 @@ class TransformersEngine:
         self._model: Any = model.to("cuda" if on_gpu else "cpu").eval()
         longest = getattr(model.config, "max_position_embeddings", None) or settings.context_tokens
         self.context_tokens = min(longest, settings.context_tokens // settings.slots)
+        self._penalty = settings.repetition_penalty
+        self._window = settings.repetition_window
         self._one_at_a_time = threading.Lock()  # the seed is torch's global state
 
     def generate(self, request: ChatRequest, emit: Emit) -> None:
@@ -66,8 +68,10 @@ class TransformersEngine:
 
     def _run(self, request: ChatRequest, inputs: Any, max_tokens: int, out: _Output) -> None:
         import torch
-        from transformers import StoppingCriteriaList
+        from transformers import LogitsProcessorList, StoppingCriteriaList
 
+        penalty = self._penalty if request.repetition_penalty is None else request.repetition_penalty
+        repeated = _RepetitionPenalty(penalty, self._window, inputs["input_ids"].shape[1])
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if request.temperature > 0:
             sampling = {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p, "top_k": 0}
@@ -78,9 +82,28 @@ class TransformersEngine:
                 **sampling,
                 max_new_tokens=max_tokens,
                 pad_token_id=self._tokenizer.eos_token_id,
+                logits_processor=LogitsProcessorList([repeated] if penalty != 1 else []),
                 stopping_criteria=StoppingCriteriaList([lambda ids, _scores: out.take(ids)]),
             )
         out.finish(self._model.generation_config.eos_token_id)
+
+
+class _RepetitionPenalty:
+    """Makes tokens less likely that are among the last `window` of the answer, whose prompt has `prompt` tokens."""
+
+    def __init__(self, penalty: float, window: int, prompt: int) -> None:
+        self._penalty = penalty
+        self._window = window
+        self._prompt = prompt
+
+    def __call__(self, ids: Any, scores: Any) -> Any:
+        """Called by transformers with all ids so far, shape (1, length), and the next token's scores, (1, words)."""
+        import torch
+
+        said = ids[:, self._prompt :][:, -self._window :]
+        of_said = scores.gather(1, said)
+        lowered = torch.where(of_said < 0, of_said * self._penalty, of_said / self._penalty)
+        return scores.scatter(1, said, lowered)
 
 
 class _Output:

@@ -24,6 +24,8 @@ LONG = 400
 COUNTING = [{"role": "user", "content": "Write the numbers from 1 to 1000, one per line."}]
 """SmolLM2 goes on with this for LONG tokens and more, many seconds long."""
 
+LOOPING = [{"role": "user", "content": "Say that you love dogs, again and again."}]
+
 
 @pytest.fixture(scope="module")
 def settings() -> EndpointSettings:
@@ -95,6 +97,18 @@ async def read_stream(client: ChatClient, **options: Any) -> list[Delta]:
     return deltas
 
 
+def greedy(client: ChatClient, messages: list[dict[str, str]], tokens: int, **options: Any) -> str:
+    body = {"messages": messages, "max_tokens": tokens, **options}
+    reply = httpx.post(f"{client.base_url}/invocations", json=body, trust_env=False, timeout=60)
+    return reply.raise_for_status().json()["choices"][0]["message"]["content"]
+
+
+def repeated_4grams(text: str) -> float:
+    words = text.split()
+    grams = [tuple(words[at : at + 4]) for at in range(len(words) - 3)]
+    return 1 - len(set(grams)) / len(grams)
+
+
 # What holds for every engine
 
 
@@ -147,6 +161,12 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(client: C
         asyncio.run(stream())
 
 
+def test_an_answer_that_loops_without_the_penalty_does_not_with_it(client: ChatClient) -> None:
+    plain, served = (greedy(client, LOOPING, 60, **penalty) for penalty in ({"repetition_penalty": 1}, {}))
+    assert repeated_4grams(plain) > 0.2
+    assert repeated_4grams(served) < 0.1
+
+
 @pytest.mark.parametrize(
     "body",
     [{"messages": []}, {"messages": "hello"}, {"messages": [{"role": "user", "content": "x"}], "max_tokens": -1}, {}],
@@ -169,7 +189,22 @@ def test_a_reader_who_leaves_frees_the_slot(client: ChatClient) -> None:
     wait_for_load(client, lambda active, waiting: (active, waiting) == (0, 0))
 
 
-# What only llama.cpp shows: slots, the queue, the cache
+# What only llama.cpp shows: quoting, slots, the queue, the cache
+
+
+def test_the_penalty_leaves_the_words_of_the_prompt_to_be_quoted(llama: ChatClient) -> None:
+    notes = "zebra falcon otter walrus badger ferret lynx heron"
+    asked = [{"role": "user", "content": f"Repeat this list, word by word: {notes}"}]
+    strict, plain = (greedy(llama, asked, 30, repetition_penalty=penalty) for penalty in (2, 1))
+    assert "zebra falcon otter walrus badger" in plain
+    assert strict == plain
+
+
+def test_an_answer_that_fills_the_context_ends_there(llama: ChatClient) -> None:
+    asked = [{"role": "user", "content": "Go on: " + "one two three four five six seven eight nine " * 52}]
+    answer = llama.complete(asked, max_tokens=400)
+    assert answer.finish_reason == "length"
+    assert 8 < answer.completion_tokens <= 512 - answer.prompt_tokens
 
 
 def test_a_caller_who_stops_waiting_for_a_whole_answer_frees_the_slot(llama: ChatClient) -> None:

@@ -195,7 +195,11 @@ def writer(home: Home) -> InstructionModel:
         return InstructionModel(model or server.url, nullcontext(client))
     base = base_model(home)
     patient = read(EndpointSettings).model_copy(
-        update={"timeout_seconds": BATCH_TIMEOUT_SECONDS, "answer_seconds": BATCH_TIMEOUT_SECONDS}
+        update={
+            "timeout_seconds": BATCH_TIMEOUT_SECONDS,
+            "answer_seconds": BATCH_TIMEOUT_SECONDS,
+            "repetition_penalty": 1.0,  # an instruction of one sentence holds no loop
+        }
     )
     name = f"{base.name}@{base.sha256[:12]}"
     return InstructionModel(name, model_process(base.gguf or base.folder, settings=patient))

@@ -23,7 +23,9 @@ HOST = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
 PING_SECONDS = 5.0
-ENGINE_SETTINGS = ("context_tokens", "slots", "queue_limit", "answer_seconds", "threads")
+ENGINE_SETTINGS = (
+    "context_tokens", "slots", "queue_limit", "answer_seconds", "repetition_penalty", "repetition_window", "threads",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

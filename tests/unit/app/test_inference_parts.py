@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inference.model import find_model
+from app.inference.repetition import stretches
 from app.inference.schema import Piece, Reply, Usage, parse_request
 from app.inference.stops import StopFilter
 from twin.errors import ArtifactError, InputError
@@ -41,6 +42,8 @@ def test_fields_of_openai_that_have_no_effect_here_are_accepted() -> None:
         ({"temperature": -1}, "temperature"),
         ({"temperature": 99}, "temperature"),
         ({"top_p": 0}, "top_p"),
+        ({"repetition_penalty": 0.5}, "repetition_penalty"),
+        ({"repetition_penalty": 3}, "repetition_penalty"),
         ({"stop": [1]}, "stop"),
         ({"n": 4}, "n"),
         ({"stream": "yes"}, "stream"),
@@ -144,3 +147,15 @@ def test_importing_the_container_and_its_engines_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@given(st.integers(1, 700), st.integers(0, 130))
+def test_a_penalty_counts_generated_tokens_only_up_to_its_window(max_tokens: int, window: int) -> None:
+    done = 0
+    cut = list(stretches(max_tokens, window))
+    for stretch in cut:
+        assert stretch.tokens > 0
+        assert stretch.counted == min(done, window)
+        done += stretch.tokens
+    assert done == max_tokens
+    assert len(cut) <= (1 if window == 0 else 7)
