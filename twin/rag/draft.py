@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from twin.rag.citations import CitedSentence, cite
+from twin.text.citations import CitedSentence, cite
 from twin.rag.messages import Answer, Reference
 from twin.records import Interaction, Passage
 

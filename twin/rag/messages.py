@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from twin.rag.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
+from twin.text.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
 from twin.retrieval.result import Interpretation  # noqa: TC001
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rag.citations import cite, sentences
+from twin.text.citations import cite, sentences
 
 CHUNKS = "A chunk follows the headings of its document and never exceeds 256 tokens."
 INDEX = "The index is published as a whole generation, and readers switch to it atomically."
