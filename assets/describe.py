@@ -1,5 +1,6 @@
 """What all assets do the same way: telling their story in Dagster's metadata, and publishing one at a time."""
 
+import base64
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +18,7 @@ __all__ = [
     "Stopwatch",
     "collecting",
     "counted",
+    "picture",
     "publishing",
     "stopwatch",
     "table",
@@ -78,6 +80,11 @@ def table(rows: Sequence[Mapping[str, Any]], limit: int = PREVIEW_ROWS) -> dg.Me
     records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows[:limit]]
     columns = [dg.TableColumn(key, "string") for key in (rows[0] if rows else {"empty": ""})]
     return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def picture(png: bytes, what: str) -> dg.MetadataValue:
+    """An image in the UI, within the metadata itself."""
+    return dg.MetadataValue.md(f"![{what}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def tell_left_out(context: dg.AssetExecutionContext, documents: "Sequence[LeftOut]") -> dict[str, Any]:

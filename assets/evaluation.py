@@ -1,11 +1,9 @@
 """What search finds, measured on the twin's own questions and compared with the index before."""
 
-import base64
-
 import dagster as dg
 
 from assets.datasets import instruct_dataset
-from assets.describe import OWNER, counted, stopwatch, table
+from assets.describe import OWNER, counted, picture, stopwatch, table
 from assets.features import vector_index
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource
 from twin import datasets
@@ -53,7 +51,6 @@ def retrieval_evaluation(
         accept=config.accept,
     )
     scores = retrieval.score(measured.outcomes)
-    chart = base64.b64encode(charts.retrieval_over_time(evaluations)).decode()
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{dataset.version}-{scores.mrr:.6f}-{scores.ndcg:.6f}"),
         metadata={
@@ -64,7 +61,7 @@ def retrieval_evaluation(
             "verdict": evaluations[-1].verdict.reason,
             "systems": table([_row("hybrid", scores), *(_row(name, rival) for name, rival in alone.items())]),
             "authors": table([_row(author, own) for author, own in scores.by_author.items()], limit=50),
-            "over time": dg.MetadataValue.md(f"![Retrieval over time](data:image/png;base64,{chart})"),
+            "over time": picture(charts.retrieval_over_time(evaluations), "Retrieval over time"),
         },
     )
 

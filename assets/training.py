@@ -7,20 +7,26 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from assets.datasets import instruct_dataset
-from assets.describe import OWNER, counted, publishing, stopwatch, table
+from assets.describe import OWNER, counted, picture, publishing, stopwatch, table
+from assets.features import vector_index
 from resources import (
     ArtifactsResource,
     BaseModelResource,
     CacheResource,
+    EmbedderResource,
     RegistryResource,
     TrainerResource,
+    VectorIndexResource,
     WarehouseResource,
 )
 from twin import datasets, training
 from twin.artifacts.model_folder import weights_sha256
-from twin.evaluation import assessment
+from twin.evaluation import assessment, charts, tables
 from twin.evaluation.gate import gate
-from twin.settings import ModelSettings, TrainingSettings, read
+from twin.evaluation.held_out import shown_by_twin
+from twin.retrieval.ranking import open_reranker
+from twin.retrieval.retriever import Retriever
+from twin.settings import ModelSettings, RagSettings, TrainingSettings, read
 from twin.training import catalog, recipes
 from twin.training.job import TrainingJob
 
@@ -103,7 +109,7 @@ def model_files_are_whole(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
 
 
 @dg.asset(
-    deps=[fine_tuned_model, instruct_dataset],
+    deps=[fine_tuned_model, instruct_dataset, vector_index],
     group_name=GROUP,
     kinds={"huggingface"},
     owners=[OWNER],
@@ -114,29 +120,47 @@ def model_evaluation(
     artifacts: ArtifactsResource,
     base_model: BaseModelResource,
     cache: CacheResource,
+    embedder: EmbedderResource,
+    vector_index: VectorIndexResource,
+    registry: RegistryResource,
 ) -> dg.MaterializeResult:
-    """Base and tuned model side by side on the author's held-out passages."""
+    """The tuned model beside its base and the model in production, on held-out passages, asked as the twin asks."""
+    store, base, settings = artifacts.store, base_model.ensure(), read(TrainingSettings)
+    rag = read(RagSettings)
+    retriever = Retriever(lambda: embedder.model, lambda: vector_index.client, reranker=open_reranker(rag.reranker))
     with stopwatch() as watch:
         result = assessment.assess(
-            artifacts.store,
-            base_model.ensure(),
-            read(TrainingSettings),
+            store,
+            base,
+            settings,
             work=cache.folder("evaluation"),
+            find=shown_by_twin(retriever, rag),
+            production=assessment.in_production(store, registry.client.approved(read(ModelSettings).name), base),
             on_progress=lambda progress: context.log.info(str(progress)),
         )
+    scores, decision = result.scores, gate(result.scores, settings.gate_margin)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(result.key),
         metadata={
-            **counted(**result.scores.as_metadata(), seconds=watch.seconds, model=result.model),
-            "authors": table(result.scores.authors_table()),
-            "examples": dg.MetadataValue.md(result.scores.examples_table()),
+            **counted(
+                **scores.as_metadata(),
+                seconds=watch.seconds,
+                model=result.model,
+                verdict=decision.verdict,
+                production=result.production,
+            ),
+            "gate": dg.MetadataValue.md(decision.as_markdown()),
+            "gate_chart": picture(charts.gate_rows(decision.rows), "differences to base and production"),
+            "figures": dg.MetadataValue.md(tables.figures_table(scores)),
+            "authors": table(tables.authors_rows(scores)),
+            "examples": dg.MetadataValue.md(tables.examples_table(scores.examples)),
         },
     )
 
 
 @dg.asset_check(asset=model_evaluation, blocking=True)
-def tuned_beats_base(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
-    """The tuned model predicts the author's held-out text better than its base, by the set margin."""
+def passes_the_gate(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
+    """On no guarded figure is the tuned model worse than its base or the model in production."""
     margin = read(TrainingSettings).gate_margin
     scores = assessment.latest(artifacts.store).scores
     decision = gate(scores, margin)
@@ -144,22 +168,26 @@ def tuned_beats_base(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
         passed=decision.passed,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
-            "perplexity_gain": scores.perplexity.gain,
+            "verdict": decision.verdict,
+            "perplexity_gain": scores.perplexity_gain,
             "margin": f"{margin:.1%}",  # as text: Dagster draws what is a number, and this is a line that never moves
             "reasons": dg.MetadataValue.json(decision.reasons),
+            "table": dg.MetadataValue.md(decision.as_markdown()),
         },
         description=" ".join(decision.reasons) or None,
     )
 
 
 @dg.asset(
-    deps=[model_evaluation, fine_tuned_model], group_name=GROUP, kinds={"comet"}, owners=[OWNER], code_version="1"
+    deps=[model_evaluation, fine_tuned_model], group_name=GROUP, kinds={"comet"}, owners=[OWNER], code_version="2"
 )
 def registered_model(
     context: dg.AssetExecutionContext, artifacts: ArtifactsResource, registry: RegistryResource
 ) -> dg.MaterializeResult:
     """The evaluated model in the registry, where a person reviews it. Nothing here approves."""
-    manifest = assessment.registry_manifest(artifacts.store, assessment.latest(artifacts.store))
+    latest = assessment.latest(artifacts.store)
+    decision = gate(latest.scores, read(TrainingSettings).gate_margin)
+    manifest = assessment.registry_manifest(artifacts.store, latest, decision)
     version = registry.client.register(read(ModelSettings).name, manifest)
     if version.review == "pending":
         context.log.info(f"version {version.version} awaits review: llm-twin models approve {version.version}")
@@ -169,6 +197,7 @@ def registered_model(
         metadata=counted(
             version=version.version,
             review=version.review,
+            verdict=decision.verdict,
             sha256=manifest["sha256"],
             uri=f"{artifacts.store.url}/{manifest['uri']}",
             page=dg.MetadataValue.url(page) if page else None,
@@ -177,4 +206,4 @@ def registered_model(
 
 
 ASSETS = [fine_tuned_model, model_evaluation, registered_model]
-CHECKS = [model_files_are_whole, tuned_beats_base]
+CHECKS = [model_files_are_whole, passes_the_gate]

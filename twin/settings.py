@@ -167,8 +167,8 @@ class TrainingSettings(_Settings):
     """Seeds the split, the data order and the adapters."""
     test_share: float = Field(0.2, validation_alias="TRAINING_TEST_SHARE", gt=0, lt=1)
     """Share of the documents held out for evaluation."""
-    evaluation_samples: int = Field(12, validation_alias="EVALUATION_MAX_SAMPLES", ge=1)
-    """At most this many held-out passages are scored."""
+    evaluation_samples: int = Field(40, validation_alias="EVALUATION_MAX_SAMPLES", ge=1)
+    """At most this many held-out passages are scored. With fewer than 24 the gate calls no model good."""
     gate_margin: float = Field(0.02, validation_alias="EVALUATION_GATE_MARGIN", ge=0)
     """The tuned model's perplexity on held-out text must be lower than the base's by this share."""
 

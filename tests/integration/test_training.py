@@ -13,7 +13,7 @@ import pytest
 
 from twin.errors import TrainingFailed
 from twin.evaluation import losses
-from twin.evaluation.losses import HeldOut
+from twin.evaluation.held_out import HeldOut
 from twin.prompts import answer_messages
 from twin.serving.process import model_process
 from twin.settings import EndpointSettings, ModelSettings, read
@@ -192,7 +192,10 @@ def test_losses_are_those_of_a_plain_forward_pass_over_the_answer(
     question = HeldOut(
         id="1", author=AUTHOR, instruction="What?", prompt=answer_messages("What?", AUTHOR, []), answer=ANSWER
     )
-    (loss,) = losses.measure([question], base=base_model.folder, adapter=story.model.adapter, work=tmp_path)
+    (loss,), (of_base,) = (
+        losses.measure([question], base=base_model.folder, adapter=adapter, work=tmp_path)
+        for adapter in (story.model.adapter, None)
+    )
 
     prompt = tokenizer.apply_chat_template(question.prompt, add_generation_prompt=True, tokenize=False)
     answer = tokenizer(ANSWER, add_special_tokens=False)["input_ids"]
@@ -203,8 +206,8 @@ def test_losses_are_those_of_a_plain_forward_pass_over_the_answer(
         mean = merged(input_ids=ids, labels=labels).loss.item()
 
     assert loss.tokens == len(answer)
-    assert loss.tuned == pytest.approx(mean * len(answer), rel=1e-3)
-    assert loss.tuned < loss.base  # it was trained on this very answer
+    assert loss.nats == pytest.approx(mean * len(answer), rel=1e-3)
+    assert loss.nats < of_base.nats  # it was trained on this very answer
 
 
 def test_packed_samples_do_not_see_each_other(merged: Any, tokenizer: Any) -> None:

@@ -16,7 +16,7 @@ GRAPH = {
     "instruct_dataset": ["chunks", "cleaned_documents"],
     "retrieval_evaluation": ["instruct_dataset", "vector_index"],
     "fine_tuned_model": ["instruct_dataset"],
-    "model_evaluation": ["fine_tuned_model", "instruct_dataset"],
+    "model_evaluation": ["fine_tuned_model", "instruct_dataset", "vector_index"],
     "registered_model": ["fine_tuned_model", "model_evaluation"],
     "inference_endpoint": ["registered_model"],
 }
@@ -30,7 +30,7 @@ BLOCKING = {
     "instruct_dataset:no_leakage",
     "instruct_dataset:both_splits_have_samples",
     "fine_tuned_model:model_files_are_whole",
-    "model_evaluation:tuned_beats_base",
+    "model_evaluation:passes_the_gate",
     "retrieval_evaluation:no_regression",
 }
 WARNING = {"cleaned_documents:few_duplicates", "retrieval_evaluation:finds_the_source"}

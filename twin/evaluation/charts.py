@@ -8,13 +8,38 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twin.evaluation.gate import GateRow
     from twin.evaluation.history import Evaluation
 
-__all__ = ["retrieval_over_time"]
+__all__ = ["gate_rows", "retrieval_over_time"]
 
 SHOWN = 40
 """Evaluations in a chart: the latest."""
 COLOURS = {"hybrid": "#1f5fbf", "dense alone": "#b0752a", "BM25 alone": "#5d8a3a"}
+
+VERDICTS = {"not worse": "#5d8a3a", "cannot tell": "#b0752a", "worse": "#c02020"}
+
+
+def gate_rows(rows: Sequence[GateRow]) -> bytes:
+    """A PNG of each guarded figure's difference to its rival, with its interval and what is still not worse."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1 + 0.3 * len(rows)), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        colour, difference = VERDICTS[row.verdict], row.difference
+        axes.plot([difference.low, difference.high], [place, place], color=colour)
+        axes.plot(difference.mean, place, "o", color=colour)
+        axes.plot(-row.margin, place, "|", color="black", markersize=10)
+    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.set_xscale("symlog", linthresh=5)
+    axes.set_yticks(range(len(rows)), [f"{row.figure}, {row.against}" for row in rows], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("points better than the rival, 95% interval; | is the least that is not worse")
+    axes.grid(alpha=0.3, axis="x")
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    return image.getvalue()
 
 
 def retrieval_over_time(history: Sequence[Evaluation]) -> bytes:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["CONFIDENCE", "Interval", "bootstrap", "chance_of_drop"]
+    import numpy as np
+
+__all__ = ["CONFIDENCE", "Interval", "bootstrap", "bootstrap_of", "chance_of_drop"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2_000
@@ -41,9 +43,18 @@ def bootstrap(values: Sequence[float]) -> Interval:
     if not len(values):
         raise ValueError("An interval needs at least one value.")
     figures = np.asarray(values, dtype=np.float64)
-    chosen = np.random.default_rng(SEED).integers(0, len(figures), size=(RESAMPLES, len(figures)))
-    low, high = np.quantile(figures[chosen].mean(axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(mean=float(figures.mean()), low=float(low), high=float(high))
+    return bootstrap_of(lambda chosen: figures[chosen].mean(axis=-1), len(figures))
+
+
+def bootstrap_of(
+    statistic: Callable[[np.ndarray], np.ndarray | float], count: int, resamples: int = RESAMPLES
+) -> Interval:
+    """Any `statistic` of the places of `count` samples, shape (count,) or (resamples, count), with its interval."""
+    import numpy as np
+
+    drawn = np.random.default_rng(SEED).integers(0, count, size=(resamples, count))
+    low, high = np.nanquantile(statistic(drawn), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(mean=float(statistic(np.arange(count))), low=float(low), high=float(high))
 
 
 def chance_of_drop(differences: Sequence[float]) -> float:

@@ -1,10 +1,11 @@
-"""How surprised the base model and the tuned model are by the author's own held-out words.
+"""How surprised a model is by the author's own held-out words.
 
 A program of its own (`python -m twin.evaluation.losses JOB.json`), because torch's memory then goes away with it.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from twin.errors import PlatformError
+from twin.evaluation.held_out import HeldOut  # noqa: TC001 - msgspec reads the annotations at run time
 from twin.processes import Child
 from twin.training import compute
 from twin.training.progress import Progress, parse, report
@@ -23,34 +25,25 @@ if TYPE_CHECKING:
 
     from twin.training.program.samples import EncodedSample
 
-__all__ = ["HeldOut", "SampleLoss", "measure"]
+__all__ = ["SampleLoss", "measure"]
 
 
-class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt, and what the author wrote there."""
-
-    id: str
-    author: str
-    instruction: str
-    prompt: list[dict[str, str]]
-    answer: str
+NO_LIKELIHOOD = 50.0
+"""Nats a token of a model whose logits are no numbers: of a wrecked one, which JSON could not tell otherwise."""
 
 
 class SampleLoss(msgspec.Struct, frozen=True, kw_only=True):
-    """Both models' surprise at one answer: the sum of the negative log-likelihoods (nats) of its tokens."""
+    """A model's surprise at one answer: the sum of the negative log-likelihoods (nats) of its tokens."""
 
-    id: str
-    author: str
     tokens: int
-    base: float
-    tuned: float
+    nats: float
 
 
 class LossJob(msgspec.Struct, frozen=True, kw_only=True):
     """The program's input. Paths are strings, for JSON."""
 
     base: str
-    adapter: str
+    adapter: str | None
     output: str
     samples: list[HeldOut]
 
@@ -59,11 +52,13 @@ def measure(
     samples: Sequence[HeldOut],
     *,
     base: Path,
-    adapter: Path,
+    adapter: Path | None,
     work: Path,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[SampleLoss]:
     """The losses of all samples, in their order, computed in a child process; `work` holds its files and its log.
+
+    They are of the `base` folder with the LoRA `adapter` merged in; without one, of the base itself.
 
     Raises:
         PlatformError: The program failed; carries its last lines.
@@ -71,7 +66,7 @@ def measure(
     work.mkdir(parents=True, exist_ok=True)
     output = work / "losses.json"
     output.unlink(missing_ok=True)
-    job = LossJob(base=str(base), adapter=str(adapter), output=str(output), samples=list(samples))
+    job = LossJob(base=str(base), adapter=str(adapter) if adapter else None, output=str(output), samples=list(samples))
     job_file = work / "losses-job.json"
     job_file.write_bytes(msgspec.json.encode(job))
 
@@ -90,7 +85,7 @@ def measure(
 
 
 def main() -> int:
-    """Runs one job: the base model over all samples, then the same model with the adapter merged in."""
+    """Runs one job."""
     job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=LossJob)
 
     from peft import PeftModel
@@ -99,15 +94,10 @@ def main() -> int:
 
     tokenizer = models.load_tokenizer(Path(job.base))
     encoded = [_encode(sample, tokenizer) for sample in job.samples]
-    model = models.load_model(Path(job.base))
-    base = _losses(model, encoded, "base")
-    tuned_model: Any = PeftModel.from_pretrained(model, job.adapter)
-    tuned = _losses(tuned_model.merge_and_unload(), encoded, "tuned")
-    results = [
-        SampleLoss(id=sample.id, author=sample.author, tokens=tokens, base=base_loss, tuned=tuned_loss)
-        for sample, (tokens, base_loss), (_, tuned_loss) in zip(job.samples, base, tuned, strict=True)
-    ]
-    Path(job.output).write_bytes(msgspec.json.encode(results))
+    model: Any = models.load_model(Path(job.base))
+    if job.adapter:
+        model = PeftModel.from_pretrained(model, job.adapter).merge_and_unload()
+    Path(job.output).write_bytes(msgspec.json.encode(_losses(model, encoded)))
     return 0
 
 
@@ -120,8 +110,7 @@ def _encode(sample: HeldOut, tokenizer: Any) -> EncodedSample:
     return EncodedSample(whole.input_ids[:-1], whole.labels[:-1])
 
 
-def _losses(model: PreTrainedModel, encoded: list[EncodedSample], name: str) -> list[tuple[int, float]]:
-    """Number of answer tokens and the sum of their negative log-likelihoods, for each sample."""
+def _losses(model: PreTrainedModel, encoded: list[EncodedSample]) -> list[SampleLoss]:
     import torch
 
     model.eval()
@@ -129,11 +118,11 @@ def _losses(model: PreTrainedModel, encoded: list[EncodedSample], name: str) -> 
     with torch.inference_mode():
         for number, sample in enumerate(encoded, 1):
             results.append(_loss(model, sample))
-            report(Progress(event="losses", step=number, steps=len(encoded), detail={"model": name}))
+            report(Progress(event="losses", step=number, steps=len(encoded)))
     return results
 
 
-def _loss(model: PreTrainedModel, sample: EncodedSample) -> tuple[int, float]:
+def _loss(model: PreTrainedModel, sample: EncodedSample) -> SampleLoss:
     import torch
 
     from twin.training.program.samples import IGNORED
@@ -142,7 +131,8 @@ def _loss(model: PreTrainedModel, sample: EncodedSample) -> tuple[int, float]:
     ids = torch.tensor([sample.input_ids], device=model.device)
     # A place's logits predict the next token; logits before the last prompt token are not needed.
     logits = model(input_ids=ids, logits_to_keep=answer + 1).logits[0, :-1].float()
-    return answer, torch.nn.functional.cross_entropy(logits, ids[0, -answer:], reduction="sum").item()
+    nats = torch.nn.functional.cross_entropy(logits, ids[0, -answer:], reduction="sum").item()
+    return SampleLoss(tokens=answer, nats=nats if math.isfinite(nats) else NO_LIKELIHOOD * answer)
 
 
 if __name__ == "__main__":

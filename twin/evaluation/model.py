@@ -1,71 +1,46 @@
-"""Is the tuned model better than its base at being the author? Perplexity, answers and style, side by side."""
+"""What a tuned model is worth beside its base and the model in production: everything measured, in one record."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import time
-from collections import defaultdict
-from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from twin.errors import SettingsError
-from twin.evaluation import losses, style
-from twin.evaluation.losses import HeldOut, SampleLoss
-from twin.prompts import answer_messages
-from twin.training.progress import Progress
+from twin.evaluation import comparison, measures, style
+from twin.evaluation.answers import MAX_ANSWER_TOKENS, Answer
+from twin.evaluation.comparison import PERPLEXITY, Comparison
+from twin.evaluation.losses import SampleLoss  # noqa: TC001 - msgspec reads the annotations at run time
+from twin.evaluation.measures import Figures, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from twin.records import InstructSample
-    from twin.serving.client import Completion
+    from twin.evaluation.comparison import Rival
+    from twin.evaluation.held_out import HeldOut
 
-__all__ = ["AuthorScores", "Example", "ModelScores", "Perplexity", "StyleScores", "chrf", "evaluate", "held_out"]
+__all__ = ["EXAMPLES", "FIRST_PASSAGE", "Example", "ModelScores", "Said", "score"]
 
-EXAMPLES = 4
-"""Held-out prompts that both models answer: a CPU takes seconds for each."""
-MAX_ANSWER_TOKENS = 96
-CELL_CHARS = 280
+EXAMPLES = 12
+"""Pairs of answers that a person sees: every other one with passages, as long as there are enough questions."""
+FIRST_PASSAGE = "first_passage"
+"""The strongest rival of answers with passages: to print the first of them."""
+ANSWER_WORDS = MAX_ANSWER_TOKENS * 3 // 4
+"""Of an answer at its limit; the first passage is printed no further."""
 
-
-class Completer(Protocol):
-    """What answers a prompt; `twin.serving.client.ChatClient` does."""
-
-    def complete(self, messages: Sequence[dict[str, str]], *, max_tokens: int, temperature: float) -> Completion: ...
+WITH_PASSAGES = "_with_passages"
 
 
-class Perplexity(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the author's held-out answers, given their prompts: exp of the mean negative log-likelihood of a token."""
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model said and how surprised it was, parallel to the questions."""
 
-    base: float
-    tuned: float
-    samples: int
-    tokens: int
-
-    @property
-    def gain(self) -> float:
-        """The share of the base's perplexity that tuning took away; negative when it got worse."""
-        return 1 - self.tuned / self.base
-
-
-class StyleScores(msgspec.Struct, frozen=True, kw_only=True):
-    """Similarity (0 to 1, see `twin.evaluation.style`) to the author's training texts."""
-
-    base: float
-    tuned: float
-    reference: float
-    """Of the author's own held-out answers to the same prompts: the ceiling."""
-
-
-class AuthorScores(msgspec.Struct, frozen=True, kw_only=True):
-    """One author's part of the scores; no style where there is too little text to measure it."""
-
-    perplexity: Perplexity
-    style: StyleScores | None = None
+    plain: list[Answer]
+    """To each question alone."""
+    shown: list[Answer]
+    """To each question that has passages, with them."""
+    losses: list[SampleLoss] | None = None
+    """Of the author's own answers; None where they cannot be compared."""
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,211 +52,214 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     """What the author wrote."""
     base: str
     tuned: str
+    passages: list[str] = []
+    """What both were shown; none where they were asked without."""
 
 
 class ModelScores(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was measured."""
+    """All that was measured. Scores and shares are in points, 0 to 100."""
 
-    perplexity: Perplexity
-    authors: dict[str, AuthorScores]
-    chrf_base: float
-    """chrF (Popović 2015), 0 to 100, of the answers against the author's passages."""
-    chrf_tuned: float
+    questions: int
+    with_passages: int
+    """Of the questions, those for which the twin finds passages."""
+    held_out_tokens: int
+    figures: dict[str, dict[str, float]]
+    """Means by system (`base`, `tuned`, `production`, `first_passage`, `reference`) and figure."""
+    comparisons: list[Comparison]
+    """The tuned model with its base, and with the model in production where there is another."""
+    support: list[float]
+    """By the passages, of each answer of the tuned model with passages."""
+    authors: dict[str, dict[str, float]]
+    """Some figures for each author alone."""
     examples: list[Example]
-    seconds: float
+    tokens_per_second: float
+    """Of one answer of the tuned model, beside others in the making."""
 
     @property
-    def style(self) -> StyleScores | None:
-        """The mean over the authors whose style could be measured."""
-        known = [own.style for own in self.authors.values() if own.style]
-        if not known:
-            return None
-        return StyleScores(
-            base=sum(s.base for s in known) / len(known),
-            tuned=sum(s.tuned for s in known) / len(known),
-            reference=sum(s.reference for s in known) / len(known),
-        )
+    def perplexity_gain(self) -> float:
+        """The share of the base's perplexity that tuning took away; negative when it got worse."""
+        return 1 - self.figures["tuned"][PERPLEXITY] / self.figures["base"][PERPLEXITY]
 
     def as_metadata(self) -> dict[str, float | int | str]:
-        """Flat, for a materialisation and for the registered manifest; the examples apart (`examples_table`)."""
+        """Flat, for a materialisation and for the registered manifest: `<figure>_<system>`."""
         facts: dict[str, float | int | str] = {
-            "perplexity_base": round(self.perplexity.base, 3),
-            "perplexity_tuned": round(self.perplexity.tuned, 3),
-            "perplexity_gain": round(self.perplexity.gain, 4),
-            "held_out_samples": self.perplexity.samples,
-            "held_out_tokens": self.perplexity.tokens,
-            "chrf_base": round(self.chrf_base, 2),
-            "chrf_tuned": round(self.chrf_tuned, 2),
-            "evaluation_seconds": round(self.seconds, 1),
+            "perplexity_gain": round(self.perplexity_gain, 4),
+            "held_out_samples": self.questions,
+            "held_out_samples_with_passages": self.with_passages,
+            "held_out_tokens": self.held_out_tokens,
+            "tokens_per_second": round(self.tokens_per_second, 1),
         }
-        if overall := self.style:
-            facts |= {
-                "style_base": round(overall.base, 3),
-                "style_tuned": round(overall.tuned, 3),
-                "style_reference": round(overall.reference, 3),
-            }
+        for system, figures in self.figures.items():
+            facts |= {f"{figure}_{system}": round(value, 3) for figure, value in figures.items()}
         return facts
 
-    def authors_table(self) -> list[dict[str, Any]]:
-        """One row per author."""
-        return [
-            {
-                "author": author,
-                "samples": own.perplexity.samples,
-                "tokens": own.perplexity.tokens,
-                "perplexity base": round(own.perplexity.base, 2),
-                "perplexity tuned": round(own.perplexity.tuned, 2),
-                "style base": round(own.style.base, 3) if own.style else None,
-                "style tuned": round(own.style.tuned, 3) if own.style else None,
-                "style of the author": round(own.style.reference, 3) if own.style else None,
-            }
-            for author, own in sorted(self.authors.items())
-        ]
 
-    def examples_table(self) -> str:
-        """The examples side by side, as a markdown table."""
-        header = "| instruction | the author | base model | tuned model |\n|---|---|---|---|"
-        rows = [
-            "| " + " | ".join(map(_cell, (example.instruction, example.reference, example.base, example.tuned))) + " |"
-            for example in self.examples
-        ]
-        return "\n".join([header, *rows])
-
-
-def held_out(samples: Iterable[InstructSample], limit: int) -> list[HeldOut]:
-    """At most `limit` samples of the test split in the serving prompt's format: authors in turn, each in a fixed
-    order that has nothing to do with the texts."""
-    by_author: dict[str, list[InstructSample]] = defaultdict(list)
-    for sample in samples:
-        if sample.split == "test":
-            by_author[sample.author].append(sample)
-    queues = [sorted(by_author[author], key=_shuffled) for author in sorted(by_author)]
-    in_turn = [sample for sample in chain.from_iterable(zip_longest(*queues)) if sample is not None]
-    return [
-        HeldOut(
-            id=sample.id,
-            author=sample.author,
-            instruction=sample.instruction,
-            prompt=answer_messages(sample.instruction, sample.author, sample.context),
-            answer=sample.answer,
-        )
-        for sample in in_turn[:limit]
-    ]
-
-
-def evaluate(
+def score(
     questions: Sequence[HeldOut],
+    tuned: Said,
+    base: Said,
     *,
-    base: Path,
-    adapter: Path,
-    base_client: Completer,
-    tuned_client: Completer,
+    production: Said | None = None,
     author_texts: Mapping[str, Sequence[str]],
-    work: Path,
-    examples: int = EXAMPLES,
-    on_progress: Callable[[Progress], None] | None = None,
 ) -> ModelScores:
-    """Scores a LoRA `adapter` against its `base` folder on held-out questions (see `held_out`).
-
-    The clients serve the base model and the exported model; `author_texts` are the authors' training texts.
+    """Measures what the models said; `author_texts` are the authors' training texts.
 
     Raises:
         SettingsError: There is nothing held out.
-        PlatformError: The perplexities could not be computed.
     """
     if not questions:
         raise SettingsError(
             "No passage is held out, so the model cannot be judged. Add documents, or raise TRAINING_TEST_SHARE."
         )
-    started = time.monotonic()
-    answered = answer(questions[:examples], base_client, tuned_client, on_progress or (lambda progress: None))
-    measured = losses.measure(questions, base=base, adapter=adapter, work=work, on_progress=on_progress)
-    references = [example.reference for example in answered]
+    said = {"base": base, "tuned": tuned} | ({"production": production} if production else {})
+    trained = Trained(text for texts in author_texts.values() for text in texts)
+    measured = {system: _measured(questions, its, trained) for system, its in said.items()}
+    profiles = {author: found for author, texts in author_texts.items() if (found := style.profile(texts))}
+    figures = {system: _means(its) | _as_a_whole(questions, said[system], profiles) for system, its in measured.items()}
+    figures[FIRST_PASSAGE] = _first_passages(questions, trained)
+    figures["reference"] = _reference(questions, said.values(), profiles)
+    comparisons = []
+    for rival in ("base", "production"):
+        if rival in said:
+            comparisons += _compared(rival, measured["tuned"], measured[rival])
+            comparisons += _compared_as_a_whole(rival, questions, tuned, said[rival], profiles)
     return ModelScores(
-        perplexity=perplexity(measured),
-        authors={
-            author: AuthorScores(
-                perplexity=perplexity([loss for loss in measured if loss.author == author]),
-                style=style_scores(author_texts.get(author, ()), [e for e in answered if e.author == author]),
-            )
-            for author in sorted({loss.author for loss in measured})
-        },
-        chrf_base=chrf([example.base for example in answered], references),
-        chrf_tuned=chrf([example.tuned for example in answered], references),
-        examples=answered,
-        seconds=time.monotonic() - started,
+        questions=len(questions),
+        with_passages=len(tuned.shown),
+        held_out_tokens=sum(loss.tokens for loss in tuned.losses or ()),
+        figures={system: its for system, its in figures.items() if its},
+        comparisons=comparisons,
+        support=[round(one.support, 2) for one in measured["tuned"][WITH_PASSAGES]],
+        authors={author: _of_author(author, questions, said) for author in sorted({q.author for q in questions})},
+        examples=_examples(questions, base, tuned),
+        tokens_per_second=_tokens_per_second([*tuned.plain, *tuned.shown]),
     )
 
 
-def answer(
-    questions: Sequence[HeldOut], base: Completer, tuned: Completer, on_progress: Callable[[Progress], None]
-) -> list[Example]:
-    """Both models' answers, without randomness."""
-    answered = []
-    for number, question in enumerate(questions, 1):
-        texts = [
-            client.complete(question.prompt, max_tokens=MAX_ANSWER_TOKENS, temperature=0.0).text
-            for client in (base, tuned)
-        ]
-        answered.append(
-            Example(
-                instruction=question.instruction,
-                author=question.author,
-                reference=question.answer,
-                base=texts[0],
-                tuned=texts[1],
-            )
+def _measured(questions: Sequence[HeldOut], said: Said, trained: Trained) -> dict[str, list[Figures]]:
+    """The figures of each answer, without passages and with."""
+    asked = [one for one in questions if one.passages]
+    return {
+        "": [measures.measure(a, q.answer, [], trained) for q, a in zip(questions, said.plain, strict=True)],
+        WITH_PASSAGES: [
+            measures.measure(a, q.answer, q.passages, trained) for q, a in zip(asked, said.shown, strict=True)
+        ],
+    }
+
+
+def _columns(measured: Mapping[str, Sequence[Figures]]) -> dict[str, list[float]]:
+    """Each figure of all answers; support only where there are passages."""
+    return {
+        f"{figure}{condition}": [getattr(one, figure) for one in answers]
+        for condition, answers in measured.items()
+        for figure in Figures.__struct_fields__
+        if answers and (condition or figure != "support")
+    }
+
+
+def _means(measured: Mapping[str, Sequence[Figures]]) -> dict[str, float]:
+    return {
+        figure: float(max(values) if figure.startswith("longest") else np.mean(values))
+        for figure, values in _columns(measured).items()
+    }
+
+
+def _as_a_whole(
+    questions: Sequence[HeldOut], said: Said, profiles: Mapping[str, style.StyleProfile]
+) -> dict[str, float]:
+    """Perplexity and style, which belong to no single answer."""
+    alike = comparison.similarity(profiles, [one.author for one in questions], [one.text for one in said.plain])
+    return ({comparison.STYLE: alike} if alike == alike else {}) | (
+        {PERPLEXITY: comparison.perplexity(said.losses)} if said.losses else {}
+    )
+
+
+def _first_passages(questions: Sequence[HeldOut], trained: Trained) -> dict[str, float]:
+    printed = [
+        measures.measure(
+            Answer(text=" ".join(one.passages[0].split()[:ANSWER_WORDS]), tokens=0, ended=True),
+            one.answer,
+            one.passages,
+            trained,
         )
-        on_progress(Progress(event="answers", step=number, steps=len(questions)))
-    return answered
+        for one in questions
+        if one.passages
+    ]
+    wanted = {f"{figure}{WITH_PASSAGES}" for figure in ("chrf", "f1", "support", "words")}
+    return {figure: value for figure, value in _means({WITH_PASSAGES: printed}).items() if figure in wanted}
 
 
-def perplexity(measured: Sequence[SampleLoss]) -> Perplexity:
-    """Over all tokens of the samples together, so a long answer counts for more than a short one."""
-    tokens = sum(loss.tokens for loss in measured)
-
-    def of(total: float) -> float:
-        return math.exp(total / tokens) if tokens else math.nan
-
-    return Perplexity(
-        base=of(sum(loss.base for loss in measured)),
-        tuned=of(sum(loss.tuned for loss in measured)),
-        samples=len(measured),
-        tokens=tokens,
-    )
+def _reference(
+    questions: Sequence[HeldOut], said: Iterable[Said], profiles: Mapping[str, style.StyleProfile]
+) -> dict[str, float]:
+    """The style of the author's own answers: the ceiling."""
+    # They are longer than a model's answers, and the measure favours longer texts: cut to the same length.
+    limit = max(len(answer.text) for its in said for answer in its.plain)
+    own = comparison.similarity(profiles, [q.author for q in questions], [q.answer[:limit] for q in questions])
+    return {comparison.STYLE: own} if own == own else {}
 
 
-def style_scores(author_texts: Sequence[str], answered: Sequence[Example]) -> StyleScores | None:
-    """The three bodies of answers against the author's profile; None where any is too short."""
-    author = style.profile(author_texts)
-    if author is None:
-        return None
-    # The author's passages are longer than the answers, and the measure favours longer texts: cut to the same length.
-    limit = max((len(text) for example in answered for text in (example.base, example.tuned)), default=0)
-    base, tuned, reference = (
-        author.measure(texts)
-        for texts in (
-            [example.base for example in answered],
-            [example.tuned for example in answered],
-            [example.reference[:limit] for example in answered],
+def _compared(
+    rival: Rival, tuned: Mapping[str, Sequence[Figures]], its: Mapping[str, Sequence[Figures]]
+) -> list[Comparison]:
+    others = _columns(its)
+    return [comparison.paired(name, rival, values, others[name]) for name, values in _columns(tuned).items()]
+
+
+def _compared_as_a_whole(
+    rival: Rival, questions: Sequence[HeldOut], tuned: Said, its: Said, profiles: Mapping[str, style.StyleProfile]
+) -> list[Comparison]:
+    authors = [one.author for one in questions]
+    found = comparison.styles(rival, profiles, authors, _texts(tuned), _texts(its))
+    compared = [found] if found else []
+    if not tuned.losses or not its.losses:
+        return compared
+    compared.append(comparison.perplexities(PERPLEXITY, rival, tuned.losses, its.losses))
+    for author in sorted(set(authors)) if len(set(authors)) > 1 else ():
+        places = [place for place, name in enumerate(authors) if name == author]
+        own, others = [tuned.losses[place] for place in places], [its.losses[place] for place in places]
+        compared.append(comparison.perplexities(f"{PERPLEXITY} of {author}", rival, own, others))
+    return compared
+
+
+def _texts(said: Said) -> list[str]:
+    return [one.text for one in said.plain]
+
+
+def _of_author(author: str, questions: Sequence[HeldOut], said: Mapping[str, Said]) -> dict[str, float]:
+    places = [place for place, one in enumerate(questions) if one.author == author]
+    found: dict[str, float] = {"samples": len(places)}
+    for system, its in said.items():
+        found[f"chrf {system}"] = float(
+            np.mean([measures.chrf(its.plain[place].text, questions[place].answer) for place in places])
         )
+        if its.losses:
+            found[f"perplexity {system}"] = comparison.perplexity([its.losses[place] for place in places])
+    return {name: round(value, 2) for name, value in found.items()}
+
+
+def _examples(questions: Sequence[HeldOut], base: Said, tuned: Said) -> list[Example]:
+    """With and without passages in turn, a question twice only where there are fewer than EXAMPLES."""
+    plain = [_example(q, b, t, []) for q, b, t in zip(questions, base.plain, tuned.plain, strict=True)]
+    asked = [one for one in questions if one.passages]
+    shown = [_example(q, b, t, q.passages) for q, b, t in zip(asked, base.shown, tuned.shown, strict=True)]
+    with_passages = {one.instruction for one in shown[: EXAMPLES // 2]}
+    first = shown[: EXAMPLES // 2] + [one for one in plain if one.instruction not in with_passages][: EXAMPLES // 2]
+    more = [one for one in (*plain, *shown) if one not in first]
+    return (first + more)[:EXAMPLES]
+
+
+def _example(question: HeldOut, base: Answer, tuned: Answer, passages: list[str]) -> Example:
+    return Example(
+        instruction=question.instruction,
+        author=question.author,
+        reference=question.answer,
+        base=base.text,
+        tuned=tuned.text,
+        passages=passages,
     )
-    if base is None or tuned is None or reference is None:
-        return None
-    return StyleScores(base=base.similarity, tuned=tuned.similarity, reference=reference.similarity)
 
 
-def chrf(answers: Sequence[str], references: Sequence[str]) -> float:
-    """Corpus chrF, 0 to 100; 0 without answers."""
-    from sacrebleu.metrics.chrf import CHRF
-
-    return CHRF().corpus_score(list(answers), [list(references)]).score if answers else 0.0
-
-
-def _shuffled(sample: InstructSample) -> str:
-    return hashlib.sha256(sample.id.encode()).hexdigest()
-
-
-def _cell(text: str) -> str:
-    flat = " ".join(text.split()).replace("|", "\\|")
-    return flat if len(flat) <= CELL_CHARS else f"{flat[:CELL_CHARS]}…"
+def _tokens_per_second(answers: Sequence[Answer]) -> float:
+    seconds = sum(answer.seconds for answer in answers)
+    return sum(answer.tokens for answer in answers) / seconds if seconds else 0.0

@@ -78,6 +78,26 @@ class StyleProfile(msgspec.Struct, frozen=True, kw_only=True):
             words=len(words),
         )
 
+    def similarities(self, texts: Sequence[str], drawn: np.ndarray) -> np.ndarray:
+        """The similarity of each of several draws from the texts, taken together; NaN where a draw is too short.
+
+        `drawn` counts how often each text is in each draw, shape (draws, texts).
+        """
+        words = [spellings(text) for text in texts]
+        length = drawn @ np.array([len(found) for found in words], dtype=np.float64)
+        counts = np.stack([_frequencies(found, self.words) * len(found) for found in words])
+        trigrams = [_trigrams(text) for text in texts]
+        grams = {gram: place for place, gram in enumerate(sorted(set().union(*trigrams)))}
+        table = np.zeros((len(texts), len(grams)), dtype=np.float64)
+        for row, found in zip(table, trigrams, strict=True):
+            row[[grams[gram] for gram in found]] = list(found.values())
+        own = np.array([self.trigrams[gram] for gram in grams], dtype=np.float64)
+        norm = np.sqrt(sum(count * count for count in self.trigrams.values()))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            delta = np.abs(((drawn @ counts) / length[:, None] - self.mean) / self.deviation).mean(axis=1)
+            cosine = (drawn @ (table @ own)) / (np.linalg.norm(drawn @ table, axis=1) * norm)
+        return np.where(length < MIN_WORDS, np.nan, (cosine + 1 / (1 + delta)) / 2)
+
 
 def profile(texts: Iterable[str]) -> StyleProfile | None:
     """The profile of an author's texts, or None when there are fewer than 1,000 words."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from twin.text.citations import CitedSentence, cite
 from twin.rag.messages import Answer, Reference
 from twin.records import Interaction, Passage
+from twin.text.citations import CitedSentence, cite
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from twin.text.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
 from twin.retrieval.result import Interpretation  # noqa: TC001
+from twin.text.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from twin.records import Passage

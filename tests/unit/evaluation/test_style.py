@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from twin.evaluation.style import MIN_WORDS, profile
@@ -47,3 +48,11 @@ def test_too_little_text_has_no_style(plain_author) -> None:
 
 def test_texts_without_words_have_no_profile() -> None:
     assert profile(["12 34 !!", ""]) is None
+
+
+def test_draws_of_texts_are_measured_as_the_texts_themselves(plain_author) -> None:
+    texts = [text(PLAIN, 60, seed=5), text(ORNATE, 60, seed=6), text(PLAIN, 90, seed=7)]
+    drawn = plain_author.similarities(texts, np.array([[1, 1, 1], [2, 0, 1], [1, 0, 0]]))
+    assert drawn[0] == pytest.approx(plain_author.measure(texts).similarity, abs=0.01)
+    assert drawn[1] == pytest.approx(plain_author.measure([texts[0], texts[0], texts[2]]).similarity, abs=0.01)
+    assert np.isnan(drawn[2])
