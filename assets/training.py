@@ -21,7 +21,7 @@ from resources import (
 )
 from twin import datasets, training
 from twin.artifacts.model_folder import weights_sha256
-from twin.evaluation import assessment, charts, tables
+from twin.evaluation import assessment, charts, interview, tables
 from twin.evaluation.gate import gate
 from twin.evaluation.held_out import shown_by_twin
 from twin.retrieval.ranking import open_reranker
@@ -135,7 +135,7 @@ def model_evaluation(
             settings,
             work=cache.folder("evaluation"),
             find=shown_by_twin(retriever, rag),
-            production=assessment.in_production(store, registry.client.approved(read(ModelSettings).name), base),
+            production=interview.in_production(store, registry.client.approved(read(ModelSettings).name), base),
             on_progress=lambda progress: context.log.info(str(progress)),
         )
     scores, decision = result.scores, gate(result.scores, settings.gate_margin)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import shutil
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +16,10 @@ import pytest
 
 from twin.errors import TrainingFailed
 from twin.evaluation import losses
+from twin.evaluation.comparison import PERPLEXITY, perplexities
+from twin.evaluation.gate import gate
 from twin.evaluation.held_out import HeldOut
+from twin.evaluation.model import ModelScores
 from twin.prompts import answer_messages
 from twin.serving.process import model_process
 from twin.settings import EndpointSettings, ModelSettings, read
@@ -24,13 +30,24 @@ from twin.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from twin.evaluation.losses import SampleLoss
     from twin.training.base_model import BaseModel
     from twin.training.progress import Progress
 
 AUTHOR = "Ada"
 ANSWER = "I keep every document with its revisions, so that what the twin learned can always be traced to its source."
+NOTHING_MEASURED = ModelScores(
+    questions=0,
+    with_passages=0,
+    held_out_tokens=0,
+    figures={},
+    comparisons=[],
+    support=[],
+    authors={},
+    examples=[],
+    tokens_per_second=0.0,
+)
 RECIPE = Recipe(max_steps=3, max_length=128, learning_rate=1e-3, warmup_ratio=0.67)
 
 
@@ -184,19 +201,36 @@ def test_the_exported_model_says_what_the_merged_model_says(story: Story, merged
     assert completion.prompt_tokens == encoded["input_ids"].shape[1]  # llama.cpp tokenizes as the trainer did
 
 
+@pytest.fixture(scope="module")
+def questions() -> list[HeldOut]:
+    """What the story's model was trained on, asked otherwise."""
+    asked = (f"What is kept, number {number}?" for number in range(16))
+    return [
+        HeldOut(id=text, author=AUTHOR, instruction=text, prompt=answer_messages(text, AUTHOR, []), answer=ANSWER)
+        for text in asked
+    ]
+
+
+@pytest.fixture(scope="module")
+def surprise(
+    story: Story, base_model: BaseModel, questions: list[HeldOut], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path | None], list[SampleLoss]]:
+    """The losses of the base, with an adapter or without."""
+    work = tmp_path_factory.mktemp("losses")
+
+    @functools.cache
+    def measure(adapter: Path | None) -> list[SampleLoss]:
+        return losses.measure(questions, base=base_model.folder, adapter=adapter, work=work)
+
+    return measure
+
+
 def test_losses_are_those_of_a_plain_forward_pass_over_the_answer(
-    story: Story, base_model: BaseModel, merged: Any, tokenizer: Any, tmp_path: Path
+    story: Story, merged: Any, tokenizer: Any, questions: list[HeldOut], surprise: Callable
 ) -> None:
     import torch
 
-    question = HeldOut(
-        id="1", author=AUTHOR, instruction="What?", prompt=answer_messages("What?", AUTHOR, []), answer=ANSWER
-    )
-    (loss,), (of_base,) = (
-        losses.measure([question], base=base_model.folder, adapter=adapter, work=tmp_path)
-        for adapter in (story.model.adapter, None)
-    )
-
+    question, loss, of_base = questions[0], surprise(story.model.adapter)[0], surprise(None)[0]
     prompt = tokenizer.apply_chat_template(question.prompt, add_generation_prompt=True, tokenize=False)
     answer = tokenizer(ANSWER, add_special_tokens=False)["input_ids"]
     ids = torch.tensor([[*tokenizer(prompt, add_special_tokens=False)["input_ids"], *answer]])
@@ -208,6 +242,22 @@ def test_losses_are_those_of_a_plain_forward_pass_over_the_answer(
     assert loss.tokens == len(answer)
     assert loss.nats == pytest.approx(mean * len(answer), rel=1e-3)
     assert loss.nats < of_base.nats  # it was trained on this very answer
+
+
+def test_an_adapter_that_blew_up_is_refused_by_the_gate_and_the_good_one_is_not(
+    story: Story, surprise: Callable, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    blown_up = Path(shutil.copytree(story.model.adapter, tmp_path / "adapter"))
+    weights = blown_up / "adapter_model.safetensors"
+    save_file({name: tensor * 100 for name, tensor in load_file(weights).items()}, weights)
+    verdicts = {}
+    for adapter in (story.model.adapter, blown_up):
+        found = perplexities(PERPLEXITY, "base", surprise(adapter), surprise(None))
+        scores = msgspec.structs.replace(NOTHING_MEASURED, comparisons=[found])
+        verdicts[adapter] = gate(scores, margin=0.02).verdict
+    assert verdicts == {story.model.adapter: "not worse", blown_up: "worse"}
 
 
 def test_packed_samples_do_not_see_each_other(merged: Any, tokenizer: Any) -> None:

@@ -108,24 +108,34 @@ class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
         """Of the verdict, unless it is good."""
         return [row.reason for row in self.rows if row.verdict == self.verdict != "not worse"]
 
-    def as_markdown(self) -> str:
-        """The table as people read it."""
-        head = (
-            "| figure | against | asked | least | over | candidate | rival | difference [95%] | verdict |",
-            "|---|---|---|---|---|---|---|---|---|",
-        )
-        rows = (
-            f"| {row.figure} | {row.against} | {row.asked} | {row.least} | {row.size} | {row.candidate:.2f} | "
-            f"{row.rival:.2f} | {row.difference.mean:+.2f} [{row.difference.low:+.2f}, {row.difference.high:+.2f}] | "
-            f"{row.verdict} |"
+    def as_rows(self) -> list[dict[str, str | int | float]]:
+        """The table as people read it, one flat row per figure and rival."""
+        return [
+            {
+                "figure": row.figure,
+                "against": row.against,
+                "asked": row.asked,
+                "least": row.least,
+                "over": row.size,
+                "candidate": round(row.candidate, 2),
+                "rival": round(row.rival, 2),
+                "difference": round(row.difference.mean, 2),
+                "interval": f"[{row.difference.low:+.2f}, {row.difference.high:+.2f}]",
+                "verdict": row.verdict,
+            }
             for row in self.rows
-        )
-        return "\n".join([*head, *rows])
+        ]
+
+    def as_markdown(self) -> str:
+        """The same in markdown."""
+        rows = self.as_rows()
+        names = list(rows[0]) if rows else ["figure"]
+        head = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+        return "\n".join([*head, *(f"| {' | '.join(map(str, row.values()))} |" for row in rows)])
 
     def as_manifest(self) -> dict[str, Any]:
         """For the registered manifest: the verdict and the table."""
-        rows = [msgspec.to_builtins(row) for row in self.rows]
-        return {"verdict": self.verdict, "reasons": self.reasons, "table": rows}
+        return {"verdict": self.verdict, "reasons": self.reasons, "rows": self.as_rows()}
 
 
 def gate(scores: ModelScores, margin: float) -> GateDecision:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "FIRST_PASSAGE", "Example", "ModelScores", "Said", "score"]
 
 EXAMPLES = 12
-"""Pairs of answers that a person sees: every other one with passages, as long as there are enough questions."""
+"""Pairs of answers that a person sees: half of them with passages; no question twice, where there are enough."""
 FIRST_PASSAGE = "first_passage"
 """The strongest rival of answers with passages: to print the first of them."""
 ANSWER_WORDS = MAX_ANSWER_TOKENS * 3 // 4
@@ -239,7 +239,7 @@ def _of_author(author: str, questions: Sequence[HeldOut], said: Mapping[str, Sai
 
 
 def _examples(questions: Sequence[HeldOut], base: Said, tuned: Said) -> list[Example]:
-    """With and without passages in turn, a question twice only where there are fewer than EXAMPLES."""
+    """Half with passages and half without, of different questions as long as there are enough."""
     plain = [_example(q, b, t, []) for q, b, t in zip(questions, base.plain, tuned.plain, strict=True)]
     asked = [one for one in questions if one.passages]
     shown = [_example(q, b, t, q.passages) for q, b, t in zip(asked, base.shown, tuned.shown, strict=True)]

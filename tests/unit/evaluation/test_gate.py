@@ -221,7 +221,7 @@ def test_the_table_and_the_manifest_say_all() -> None:
     head, rule, row = decision.as_markdown().splitlines()
     assert head.count("|") == rule.count("|") == row.count("|")
     assert "not below the rival's - 1.5" in row
-    assert "-9.00" in row
+    assert "| -9.0 | [" in row
     manifest = decision.as_manifest()
     assert manifest["verdict"] == "worse"
-    assert manifest["table"][0]["least"] == LEAST_SAMPLES
+    assert manifest["rows"][0]["least"] == LEAST_SAMPLES
