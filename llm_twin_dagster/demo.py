@@ -34,6 +34,8 @@ DEMO_RECIPE = "demo"
 """What the demo trains with, unless TRAINING_RECIPE says otherwise."""
 REVIEWER = "demo"
 WAIVER = "make demo"
+HELD_OUT_SAMPLES = "12"
+"""Of the demo, unless EVALUATION_MAX_SAMPLES says otherwise: too few to call a model good, and a minute's worth."""
 READY_SECONDS = 60.0
 DEPLOY_ANYWAY = {"ops": {"inference_endpoint": {"config": {"force": True}}}}
 """Who asks for a demonstration asks for the approved model, also after they once rolled back or deleted it."""
@@ -51,6 +53,8 @@ def run_demo(locations: list[str], author: str | None, question: str | None) -> 
         os.environ["TRAINING_RECIPE"] = DEMO_RECIPE
     own = not locations and read(HomeSettings).config_file is None
     home = home_of_its_own() if own else Home.from_settings()
+    if "evaluation_samples" not in read(TrainingSettings).model_fields_set:
+        os.environ["EVALUATION_MAX_SAMPLES"] = HELD_OUT_SAMPLES
     _print_caps(home)
     with borrow(home, STACK, quiet_line) as urls:
         outcome = run_job(home, "everything", _config(locations, author), on_line=step_line)
