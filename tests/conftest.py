@@ -66,6 +66,14 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.uri
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random model that trains in a second."""
+    from tests.integration import tiny_model
+
+    return tiny_model.make(tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.fixture
 def mongo_database(mongo_uri: str) -> Iterator[str]:
     """The name of a database that only this test uses."""

@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import random
-import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from tests.integration.tiny_model import SHORT, adapters, container, encoded, made_up, same
 from twin.errors import TrainingFailed
 from twin.training.program import models, samples, sft
 from twin.training.program.__main__ import run
-from twin.training.program.container import Container
 from twin.training.program.labelled_loss import mean_loss
-from twin.training.program.samples import IGNORED, EncodedSample, Message, Sample
-from twin.training.recipe import Provenance, Recipe, to_hyperparameters
+from twin.training.program.samples import IGNORED
+from twin.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PROVENANCE = Provenance(base_model="tiny", base_sha256="ab", dataset_version="d1", code_version="1")
-SHORT = Recipe(max_steps=4, max_length=96, learning_rate=1e-2, eval_every=0, lora_r=4, lora_alpha=8)
-WORDS = [f"word{number}" for number in range(60)]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A llama of two layers with random weights, over a vocabulary of sixty words, in Hugging Face's format."""
-    import torch
-    from tokenizers import Tokenizer, pre_tokenizers
-    from tokenizers import models as token_models
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    words = ["<unk>", "<end>", "system", "user", "assistant", *WORDS]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    tokenizer = Tokenizer(token_models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<end>")
-    fast.chat_template = (
-        "{% for message in messages %}{{ message.role }} {{ message.content }} <end> {% endfor %}"
-        "{% if add_generation_prompt %}assistant {% endif %}"
-    )
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        eos_token_id=1,
-    )
-    folder = tmp_path_factory.mktemp("tiny")
-    LlamaForCausalLM(config).save_pretrained(folder)
-    fast.save_pretrained(folder)
-    return folder
-
-
-def made_up(count: int, seed: int = 0, words: int = 12) -> list[Sample]:
-    draw = random.Random(seed)
-    return [
-        Sample(
-            [Message("user", " ".join(draw.choices(WORDS, k=draw.randint(3, 20))))],
-            [Message("assistant", " ".join(draw.choices(WORDS, k=words)))],
-        )
-        for _ in range(count)
-    ]
-
-
-def encoded(folder: Path, given: list[Sample], max_length: int = 96) -> list[EncodedSample]:
-    return samples.fitting(given, models.load_tokenizer(folder), max_length).samples
+    from twin.training.program.samples import Sample
 
 
 def train(
@@ -97,32 +44,9 @@ def train(
     )
 
 
-def adapters(model: Any) -> dict[str, Any]:
-    return {name: weight for name, weight in model.state_dict().items() if "lora_" in name}
-
-
-def container(root: Path, base: Path, given: list[Sample], recipe: Recipe = SHORT) -> Container:
-    """The job as the platform lays it out."""
-    channel, config = root / "input" / "data" / "train", root / "input" / "config"
-    channel.mkdir(parents=True)
-    config.mkdir(parents=True)
-    rows = [
-        json.dumps({name: [vars_of(m) for m in getattr(s, name)] for name in ("prompt", "completion")}) for s in given
-    ]
-    (channel / "samples.jsonl").write_text("".join(f"{row}\n" for row in rows))
-    (config / "hyperparameters.json").write_text(json.dumps(to_hyperparameters(recipe, PROVENANCE)))
-    shutil.copytree(base, root / "input" / "data" / "base")
-    return Container(root)
-
-
-def vars_of(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
 def test_losses_and_adapters_are_those_of_plain_trl(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
     from trl import SFTTrainer
 
     given = made_up(12)
@@ -133,9 +57,7 @@ def test_losses_and_adapters_are_those_of_plain_trl(
     assert metrics.losses == pytest.approx(expected.losses, rel=1e-4)
     assert metrics.test_loss == pytest.approx(expected.test_loss, rel=1e-4)
     assert metrics.tokens == expected.tokens
-    mine, trls = adapters(ours), adapters(theirs)
-    assert mine.keys() == trls.keys()
-    assert all(torch.allclose(mine[name], trls[name], atol=1e-4) for name in mine)
+    assert same(adapters(ours), adapters(theirs))
 
 
 def test_the_loss_of_a_sample_is_that_of_a_plain_forward_pass(tiny: Path, tmp_path: Path) -> None:
@@ -163,8 +85,6 @@ def test_a_run_that_only_learns_by_heart_ends_and_keeps_the_best_it_was(tiny: Pa
 
 
 def test_an_interrupted_run_looks_and_ends_as_one_in_one_go(tiny: Path, tmp_path: Path) -> None:
-    import torch
-
     recipe = Recipe(
         max_steps=8, epochs=60, max_length=96, learning_rate=5e-3, eval_every=2, eval_samples=3, patience=9, lora_r=4
     )
@@ -175,8 +95,7 @@ def test_an_interrupted_run_looks_and_ends_as_one_in_one_go(tiny: Path, tmp_path
     resumed, metrics = train(tiny, tmp_path / "cut", recipe, given, test)
     assert metrics.held_out_losses == pytest.approx(expected.held_out_losses, rel=1e-4)
     assert metrics.losses == pytest.approx(expected.losses, rel=1e-4)
-    first, second = adapters(whole), adapters(resumed)
-    assert all(torch.allclose(first[name], second[name], atol=1e-4) for name in first)
+    assert same(adapters(whole), adapters(resumed))
 
 
 def test_epochs_end_a_run_before_its_steps_do(tiny: Path, tmp_path: Path) -> None:

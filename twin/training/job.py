@@ -45,6 +45,11 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
     """A JSONL file of `{"prompt": [messages], "completion": [messages]}`."""
     test: Path | None = None
     """The same, held out; its loss is measured at the end."""
+    preference: Path | None = None
+    """A JSONL file of `{"prompt": [messages], "chosen": [messages], "rejected": [messages]}`, where the recipe has
+    steps of preference training."""
+    preference_version: str = ""
+    """Of the pairs in it."""
     save_steps: int = 5
     """Steps between checkpoints. Does not change the model."""
     run_id: str | None = None
@@ -53,7 +58,12 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Deterministic, and a valid SageMaker job name."""
-        return job_name(self.dataset_version, VERSION, self.base.sha256, self.recipe.hash)
+        return job_name(self.dataset_version, VERSION, self.base.sha256, self.recipe.hash, self.preference_version)
+
+    @property
+    def channels(self) -> dict[str, Path | None]:
+        """The files of the job by the input channel that they are in; the base model is a channel of its own."""
+        return {"train": self.train, "test": self.test, "preference": self.preference}
 
     @property
     def provenance(self) -> Provenance:
@@ -62,6 +72,7 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
             base_sha256=self.base.sha256,
             dataset_version=self.dataset_version,
             code_version=VERSION,
+            preference_version=self.preference_version,
         )
 
 
@@ -77,7 +88,7 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     def job(self) -> str:
         """The name of the training job that made it."""
         made_of = (self.manifest[name] for name in ("dataset_version", "code_version", "base_sha256", "recipe"))
-        return job_name(*made_of)
+        return job_name(*made_of, self.manifest.get("preference_version", ""))
 
     @property
     def servable(self) -> Path:
@@ -137,7 +148,7 @@ class LocalTrainer:
 
     def _stage(self, job: TrainingJob, root: Path) -> None:
         """Lays the job's input out as the contract says; the base model stays where it is."""
-        for channel, file in (("train", job.train), ("test", job.test)):
+        for channel, file in job.channels.items():
             folder = root / "input" / "data" / channel
             shutil.rmtree(folder, ignore_errors=True)
             if file is not None:
@@ -194,9 +205,13 @@ def train(
     return LocalTrainer(work).train(job, on_progress)
 
 
-def job_name(dataset_version: str, code_version: str, base_sha256: str, recipe_hash: str) -> str:
-    """Of a training on a dataset, by a version of the code, of a base model, with a recipe (which has the seed)."""
-    return f"llm-twin-{content_hash(dataset_version, code_version, base_sha256, recipe_hash)[:16]}"
+def job_name(
+    dataset_version: str, code_version: str, base_sha256: str, recipe_hash: str, preference_version: str = ""
+) -> str:
+    """Of a training on a dataset, by a version of the code, of a base model, with a recipe (which has the seed), and on
+    preference pairs where there are any."""
+    pairs = [preference_version] if preference_version else []
+    return f"llm-twin-{content_hash(dataset_version, code_version, base_sha256, recipe_hash, *pairs)[:16]}"
 
 
 def finished_model(folder: Path) -> TrainedModel | None:
@@ -225,6 +240,7 @@ def _environment(root: Path) -> dict[str, str]:
         "SM_MODEL_DIR": "",
         "SM_CHANNEL_TRAIN": "",
         "SM_CHANNEL_TEST": "",
+        "SM_CHANNEL_PREFERENCE": "",
     }
 
 

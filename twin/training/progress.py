@@ -15,7 +15,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened."""
 
     event: str
-    """`loading`, `prepared`, `resumed`, `step`, `interrupted`, `exporting`, `done`, ..."""
+    """`loading`, `prepared`, `resumed`, `step`, `preference_step`, `interrupted`, `exporting`, `done`, ..."""
     step: int | None = None
     steps: int | None = None
     loss: float | None = None
@@ -24,14 +24,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: dict[str, int | float | str] = {}
 
     def __str__(self) -> str:
-        if self.event != "step":
-            facts = ", ".join(f"{name} {value}" for name, value in self.detail.items())
+        facts = ", ".join(f"{name} {value}" for name, value in self.detail.items())
+        if self.tokens_per_second is None:
             done = f"{self.event} {self.step} of {self.steps}" if self.step and self.steps else self.event
             return f"{done}: {facts}" if facts else done
         return (
-            f"step {self.step}/{self.steps}  loss {self.loss or 0:.3f}  {self.tokens_per_second or 0:.0f} tokens/s  "
-            f"{self.eta_seconds or 0:.0f} s left"
-        )
+            f"{self.event.replace('_', ' ')} {self.step}/{self.steps}  loss {self.loss or 0:.3f}  "
+            f"{self.tokens_per_second:.0f} tokens/s  {self.eta_seconds or 0:.0f} s left"
+        ) + (f"  {facts}" if facts else "")
 
 
 def report(progress: Progress) -> None:

@@ -54,7 +54,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     patience: Count = 2
     """Training ends after so many looks in a row without a lower held-out loss; the adapters of the lowest are kept."""
     dpo_steps: CountOrNone = 0
-    """Optimizer steps of preference training; 0 leaves it out."""
+    """Optimizer steps of preference training at most; 0 leaves it out. `epochs` bounds them as it bounds the others."""
     dpo_pairs: Count = 4
     """Pairs of one step."""
     dpo_learning_rate: Rate = 1e-4
@@ -79,6 +79,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     base_sha256: str
     dataset_version: str
     code_version: str
+    preference_version: str = ""
+    """Of the preference pairs; none where the recipe leaves preference training out."""
 
 
 def to_hyperparameters(*parts: msgspec.Struct) -> dict[str, str]:

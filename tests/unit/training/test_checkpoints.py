@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from twin.training.program.checkpoints import last_checkpoint
 from twin.training.program.follower import Pace
-from twin.training.program.sft import last_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,6 +22,7 @@ JOB = TrainingJob(dataset_version="d1", base=BASE, recipe=Recipe(), train=Path("
         {"dataset_version": "d2"},
         {"base": msgspec.structs.replace(BASE, sha256="cd")},
         {"recipe": Recipe(seed=7)},
+        {"preference_version": "p1"},
     ],
 )
 def test_whatever_changes_the_model_changes_the_jobs_name(change: dict) -> None:

@@ -8,10 +8,11 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 from twin.errors import TrainingFailed
 from twin.records import utcnow
-from twin.training.program import export, models, samples, sft
+from twin.training.program import export, models, pairs, phases, samples
 from twin.training.program.container import Container
 from twin.training.program.experiment import experiment
 from twin.training.progress import Progress, report
@@ -48,10 +49,7 @@ def run(container: Container, stop: threading.Event) -> bool:
     """
     values = container.hyperparameters()
     recipe, provenance = from_hyperparameters(values, Recipe), from_hyperparameters(values, Provenance)
-    train, test, base = container.channel("train"), container.optional_channel("test"), container.channel("base")
-    train_samples, test_samples = samples.read(train), samples.read(test) if test else []
-    if not train_samples:
-        raise TrainingFailed("The train channel holds no samples: no *.jsonl file there has a line.")
+    base, given = container.channel("base"), _read(container, recipe)
     report(Progress(event="loading", detail={"base_model": provenance.base_model}))
 
     from transformers.utils import logging  # seconds, so only once the input is known to be good
@@ -59,38 +57,66 @@ def run(container: Container, stop: threading.Event) -> bool:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     tokenizer = models.load_tokenizer(base)
-    prepared = samples.prepare(train_samples, tokenizer, recipe.max_length)
-    held_out = samples.fitting(test_samples, tokenizer, recipe.max_length)
-    report(Progress(event="prepared", detail=prepared.facts))
-    with experiment(recipe, provenance, prepared.facts, container.root / "output" / "comet") as log:
-        outcome = sft.fine_tune(
-            models.load_model(base, recipe.seed, recipe.quantization),
+    prepared = samples.prepare(given.train, tokenizer, recipe.max_length)
+    held_out = samples.fitting(given.test, tokenizer, recipe.max_length)
+    preferred = pairs.prepare(given.pairs, tokenizer, recipe.max_length) if recipe.dpo_steps else None
+    facts = prepared.facts | (preferred.facts if preferred else {})
+    report(Progress(event="prepared", detail=facts))
+    with experiment(recipe, provenance, facts, container.root / "output" / "comet") as log:
+        outcome = phases.train(
+            base,
             tokenizer,
             recipe,
             container.checkpoints,
-            train=prepared.samples,
+            samples=prepared.samples,
             test=held_out.samples,
+            pairs=preferred.pairs if preferred else (),
             stop_requested=stop.is_set,
             log=log,
-            save_steps=int(values.get("save_steps", sft.SAVE_STEPS)),
+            save_steps=int(values.get("save_steps", phases.SAVE_STEPS)),
         )
     if outcome is None:
         report(Progress(event="interrupted"))
         return False
-    model, metrics = outcome
     report(Progress(event="exporting"))
     export.export(
-        model,
+        outcome.model,
         tokenizer,
         base,
         container.model,
         recipe=recipe,
         provenance=provenance,
-        metrics=metrics,
+        metrics=outcome.figures,
         trained_at=utcnow(),
     )
-    report(Progress(event="done", loss=metrics.loss_end, detail={"seconds": round(metrics.seconds, 1)}))
+    seconds = round(outcome.metrics.seconds, 1)
+    report(Progress(event="done", loss=outcome.metrics.loss_end, detail={"seconds": seconds}))
     return True
+
+
+class _Given(NamedTuple):
+    """What the channels hold."""
+
+    train: list[samples.Sample]
+    test: list[samples.Sample]
+    pairs: list[pairs.Pair]
+
+
+def _read(container: Container, recipe: Recipe) -> _Given:
+    test, preference = container.optional_channel("test"), container.optional_channel("preference")
+    if recipe.dpo_steps and not preference:
+        raise TrainingFailed(
+            f"The recipe has {recipe.dpo_steps} steps of preference training, and the input channel 'preference' is "
+            "missing. Give the job preference pairs, or use a recipe with dpo_steps: 0."
+        )
+    given = _Given(
+        samples.read(container.channel("train")),
+        samples.read(test) if test else [],
+        pairs.read(preference) if recipe.dpo_steps and preference else [],
+    )
+    if not given.train:
+        raise TrainingFailed("The train channel holds no samples: no *.jsonl file there has a line.")
+    return given
 
 
 if __name__ == "__main__":

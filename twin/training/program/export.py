@@ -13,7 +13,7 @@ from twin.artifacts.model_folder import MANIFEST, file_sha256
 from twin.training import llama_gguf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from twin.training.program.sft import Metrics
     from twin.training.recipe import Provenance, Recipe
 
 __all__ = ["ADAPTER_FOLDER", "GGUF_FILE", "export"]
@@ -40,7 +39,7 @@ def export(
     *,
     recipe: Recipe,
     provenance: Provenance,
-    metrics: Metrics,
+    metrics: Mapping[str, Any],
     trained_at: datetime,
 ) -> dict[str, Any]:
     """Writes the adapter, the tokenizer, the merged model and, last of all, the manifest, which it returns.
@@ -69,7 +68,7 @@ def export(
         **msgspec.structs.asdict(provenance),
         "hyperparameters": msgspec.structs.asdict(recipe),
         "recipe": recipe.hash,
-        "metrics": msgspec.structs.asdict(metrics),
+        "metrics": dict(metrics),
         "sha256": _checksums(folder),
         "trained_at": trained_at.isoformat(),
     }

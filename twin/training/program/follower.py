@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from twin.errors import TrainingFailed
 from twin.training.progress import Progress, report
@@ -14,7 +14,31 @@ if TYPE_CHECKING:
 
     from transformers import TrainerCallback, TrainerControl, TrainerState
 
-__all__ = ["Pace", "make_follower"]
+__all__ = ["PREFERENCE", "SUPERVISED", "Pace", "Phase", "make_follower"]
+
+
+class Phase(NamedTuple):
+    """A part of a run with steps, a loss and a learning rate of its own."""
+
+    event: str
+    """What its steps are reported as."""
+    prefix: str
+    """Of its metrics' names."""
+    rate: str
+    """Where its learning rate is set."""
+    figures: Mapping[str, str] = {}
+    """What it measures at each step besides the loss: the trainer's name of it, and ours."""
+
+
+SUPERVISED = Phase("step", "", "TRAINING_LEARNING_RATE, or the recipe's")
+PREFERENCE = Phase(
+    "preference_step",
+    "dpo_",
+    "dpo_learning_rate in the recipe",
+    {"rewards/accuracies": "reward_accuracy", "rewards/margins": "reward_margin"},
+)
+"""The accuracy is the share of pairs whose chosen answer gained more over the reference than the rejected one; the
+margin is by how much, in nats times beta."""
 
 
 class Pace:
@@ -45,7 +69,10 @@ class Pace:
 
 
 def make_follower(
-    pace: Pace, stop_requested: Callable[[], bool], log: Callable[[Mapping[str, float], int], None]
+    pace: Pace,
+    stop_requested: Callable[[], bool],
+    log: Callable[[Mapping[str, float], int], None],
+    phase: Phase = SUPERVISED,
 ) -> TrainerCallback:
     """A callback for the trainer. The class is made here because its base class costs seconds to import."""
     from transformers import TrainerCallback
@@ -81,21 +108,23 @@ def make_follower(
                 return
             if not math.isfinite(logs["loss"]):  # told before the step is saved
                 raise TrainingFailed(
-                    f"The loss of step {state.global_step} is not a number: training diverged. Lower the learning rate "
-                    "(TRAINING_LEARNING_RATE, or the recipe's)."
+                    f"The loss of {phase.event.replace('_', ' ')} {state.global_step} is not a number: training "
+                    f"diverged. Lower the learning rate ({phase.rate})."
                 )
+            figures = {ours: logs[theirs] for theirs, ours in phase.figures.items() if theirs in logs}
             speed = pace.step(int(state.num_input_tokens_seen))
             report(
                 Progress(
-                    event="step",
+                    event=phase.event,
                     step=state.global_step,
                     steps=state.max_steps,
                     loss=logs["loss"],
                     tokens_per_second=round(speed, 1),
                     eta_seconds=round(pace.remaining(state.global_step, state.max_steps), 1),
+                    detail={name: round(value, 3) for name, value in figures.items()},
                 )
             )
             kept = {"loss": logs["loss"], "learning_rate": logs["learning_rate"], "tokens_per_second": speed}
-            log(kept, state.global_step)
+            log({f"{phase.prefix}{name}": value for name, value in (kept | figures).items()}, state.global_step)
 
     return Follower()

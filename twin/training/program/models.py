@@ -12,9 +12,12 @@ from twin.errors import TrainingFailed
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["load_model", "load_tokenizer"]
+    from twin.training.recipe import Recipe
+
+__all__ = ["adapter_config", "load_model", "load_tokenizer", "with_adapters"]
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -63,6 +66,28 @@ def load_model(folder: Path, seed: int = 0, quantization: str = "none") -> PreTr
         return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **more)
     except (OSError, ValueError, SafetensorError) as error:
         raise TrainingFailed(f"{folder} holds no whole model: {error}. Fetch or copy it again.") from error
+
+
+def adapter_config(recipe: Recipe) -> LoraConfig:
+    """The adapters that a recipe trains: on every linear layer but the output layer."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=recipe.lora_r,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def with_adapters(model: PreTrainedModel, recipe: Recipe, weights: dict[str, Any]) -> PeftModel:
+    """The model with a recipe's adapters, which have these weights and can be trained further."""
+    from peft import get_peft_model, set_peft_model_state_dict
+
+    adapted = get_peft_model(model, adapter_config(recipe))
+    set_peft_model_state_dict(adapted, weights)
+    return adapted
 
 
 def _require_bitsandbytes(*, on_gpu: bool) -> None:

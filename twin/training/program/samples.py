@@ -8,7 +8,7 @@ end of turn are the same token, and a model that is never shown the end of a tur
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -31,7 +31,10 @@ __all__ = [
     "fitting",
     "prepare",
     "read",
+    "read_lines",
 ]
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 IGNORED = -100
 """The label of tokens that do not count in the loss."""
@@ -95,7 +98,16 @@ def read(channel: Path) -> list[Sample]:
     Raises:
         TrainingFailed: A line is not a sample; names file and line.
     """
-    return [sample for path in sorted(channel.glob("*.jsonl")) for sample in _read_file(path)]
+    return read_lines(channel, Sample, "training sample")
+
+
+def read_lines(channel: Path, kind: type[T], name: str) -> list[T]:
+    """What the lines of every `*.jsonl` file of a channel are, in the order of file names; blank lines are nothing.
+
+    Raises:
+        TrainingFailed: A line is none of `kind`; names file and line.
+    """
+    return [row for path in sorted(channel.glob("*.jsonl")) for row in _read_file(path, kind, name)]
 
 
 def encode(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> EncodedSample:
@@ -152,15 +164,15 @@ def prepare(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_l
     return prepared
 
 
-def _read_file(path: Path) -> Iterator[Sample]:
+def _read_file(path: Path, kind: type[T], name: str) -> Iterator[T]:
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                yield msgspec.json.decode(line, type=Sample)
+                yield msgspec.json.decode(line, type=kind)
             except (msgspec.DecodeError, msgspec.ValidationError) as error:
-                raise TrainingFailed(f"{path.name} line {number} is not a training sample: {error}.") from None
+                raise TrainingFailed(f"{path.name} line {number} is not a {name}: {error}.") from None
 
 
 def _rendered(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, generation_prompt: bool) -> str:

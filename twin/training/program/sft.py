@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from twin.training.program.checkpoints import KEPT, last_checkpoint
 from twin.training.program.follower import Pace, make_follower
 from twin.training.program.held_out import HeldOut, make_watcher
 from twin.training.program.labelled_loss import labelled_trainer
+from twin.training.program.models import adapter_config
 from twin.training.progress import Progress, report
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from twin.training.program.samples import EncodedSample
     from twin.training.recipe import Recipe
 
-__all__ = ["Metrics", "evenly", "fine_tune", "last_checkpoint"]
-
-SAVE_STEPS = 5
-KEPT_CHECKPOINTS = 2
+__all__ = ["Metrics", "evenly", "fine_tune"]
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +66,7 @@ def fine_tune(
     test: list[EncodedSample],
     stop_requested: Callable[[], bool],
     log: Callable[[Mapping[str, float], int], None],
-    save_steps: int = SAVE_STEPS,
+    save_steps: int,
 ) -> tuple[PeftModel, Metrics] | None:
     """Trains from the last whole checkpoint, or from the start.
 
@@ -118,22 +115,6 @@ def evenly(samples: list[EncodedSample], count: int) -> list[EncodedSample]:
     return [samples[int(i * stride)] for i in range(min(count, len(samples)))]
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint. Torn ones, left by a kill in the middle of saving, are removed.
-
-    The trainer writes `trainer_state.json` last, so a checkpoint where it can be read is whole.
-    """
-    by_age = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    for path in reversed(by_age):
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            shutil.rmtree(path)
-        else:
-            return path
-    return None
-
-
 def _trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -146,7 +127,6 @@ def _trainer(
 ) -> SFTTrainer:
     import torch
     from datasets import Dataset
-    from peft import LoraConfig
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
@@ -170,7 +150,7 @@ def _trainer(
             seed=recipe.seed,
             data_seed=recipe.seed,
             save_steps=save_steps,
-            save_total_limit=KEPT_CHECKPOINTS,
+            save_total_limit=KEPT,
             include_num_input_tokens_seen="all",
             logging_steps=1,
             logging_nan_inf_filter=False,
@@ -183,13 +163,7 @@ def _trainer(
         ),
         train_dataset=dataset(train),
         eval_dataset=dataset(test),
-        peft_config=LoraConfig(
-            r=recipe.lora_r,
-            lora_alpha=recipe.lora_alpha,
-            lora_dropout=0.0,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=adapter_config(recipe),
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)  # the follower reports each step
