@@ -1,22 +1,36 @@
 """Training data made from the author's own passages."""
 
+import base64
+
 import dagster as dg
+import msgspec
 
 from assets.collection import cleaned_documents
 from assets.describe import OWNER, counted, publishing, stopwatch, table
-from assets.features import chunks
-from resources import ArtifactsResource, BaseModelResource, CacheResource, WarehouseResource
+from assets.features import chunks, vector_index
+from resources import (
+    ArtifactsResource,
+    BaseModelResource,
+    CacheResource,
+    EmbedderResource,
+    VectorIndexResource,
+    WarehouseResource,
+)
 from twin import datasets, prompts
-from twin.records import Chunk
-from twin.settings import TrainingSettings, read
+from twin.evaluation import charts
+from twin.records import Chunk, InstructSample
+from twin.retrieval.ranking import open_reranker
+from twin.retrieval.retriever import Retriever
+from twin.settings import RagSettings, TrainingSettings, read
 
 __all__ = ["ASSETS", "CHECKS", "instruct_dataset"]
 
 GROUP = "datasets"
+LEAST_LED_BACK, MOST_ALIKE = 0.85, 0.15
 
 
 @dg.asset(
-    deps=[cleaned_documents, chunks],
+    deps=[cleaned_documents, chunks, vector_index],
     group_name=GROUP,
     kinds={"json"},
     owners=[OWNER],
@@ -27,49 +41,78 @@ def instruct_dataset(
     warehouse: WarehouseResource,
     artifacts: ArtifactsResource,
     base_model: BaseModelResource,
+    embedder: EmbedderResource,
+    vector_index: VectorIndexResource,
     cache: CacheResource,
 ) -> dg.MaterializeResult:
-    """Instructions that a language model wrote for the author's own passages, split by document."""
+    """The author's own passages, each with an instruction that leads back to it, split by document."""
     settings, store = read(TrainingSettings), artifacts.store
-    writer = base_model.writer()
+    kept, reader = datasets.InstructionCache(cache.folder("instructions")), base_model.reader()
+    teacher, (search, search_name, shown) = base_model.teacher(), _search(embedder, vector_index)
     with stopwatch() as watch:
         dataset = datasets.build(
             store.dataset("chunks", Chunk).rows(),
-            writer.opened,
-            writer_name=writer.name,
-            cache=datasets.InstructionCache(cache.folder("instructions")),
+            search,
+            datasets.InstructionWriter(teacher.opened, name=teacher.name, cache=kept, seed=settings.seed)
+            if teacher
+            else datasets.FewShot(reader, cache=kept, seed=settings.seed),
+            cache=kept,
+            reader=reader,
+            shown=shown,
+            search_name=search_name,
             cap=settings.max_samples,
+            most_written=settings.max_samples if teacher else settings.written_samples,
             test_share=settings.test_share,
             seed=settings.seed,
-            on_progress=lambda done, todo: context.log.info(f"{done} of {todo} instructions"),
+            on_progress=context.log.info,
         )
         with publishing(context, warehouse.client):
             manifest = datasets.publish(store, dataset)
-    preview = [
-        {
-            "split": s.split,
-            "author": s.author,
-            "instruction": s.instruction,
-            "answer": s.answer,
-            "context": len(s.context),
-        }
-        for s in (*dataset.test[:3], *dataset.train)
-    ]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(dataset.version),
         metadata={
             **counted(
-                train=manifest.train,
-                test=manifest.test,
-                with_context=manifest.with_context,
+                **msgspec.to_builtins(datasets.statistics(dataset)),
                 rejected=manifest.rejected,
                 writer=manifest.writer,
+                training_version=manifest.training_version,
                 seconds=watch.seconds,
             ),
-            "samples": table(preview),
+            "samples": table([_row(sample) for sample in (*dataset.test[:3], *dataset.train)]),
+            "how instructions came about": dg.MetadataValue.md(_chart(dataset.samples)),
             "dagster/row_count": manifest.train + manifest.test,
         },
     )
+
+
+def _search(
+    embedder: EmbedderResource, vector_index: VectorIndexResource
+) -> tuple[datasets.Search, str, datasets.Shown]:
+    """The search that the twin answers from, its name, and what it shows for a question."""
+    rag = read(RagSettings)
+    reranker = open_reranker(rag.reranker)
+    search = Retriever(lambda: embedder.model, lambda: vector_index.client, reranker=reranker)
+    shown = datasets.Shown(top_k=rag.top_k, min_relevance=rag.min_relevance, min_similarity=rag.min_similarity)
+    return search, f"{embedder.model.name} {reranker.name}", shown
+
+
+def _chart(samples: list[InstructSample]) -> str:
+    if not samples:
+        return "There is no sample."
+    return f"![Instructions](data:image/png;base64,{base64.b64encode(charts.instructions(samples)).decode()})"
+
+
+def _row(sample: InstructSample) -> dict[str, str | float | None]:
+    return {
+        "split": sample.split,
+        "author": sample.author,
+        "method": sample.method,
+        "rank": sample.rank,
+        "pmi": None if sample.pmi is None else round(sample.pmi, 2),
+        "instruction": sample.instruction,
+        "answer": sample.answer,
+        "context": len(sample.context),
+    }
 
 
 @dg.asset_check(asset=instruct_dataset, blocking=True)
@@ -93,10 +136,25 @@ def both_splits_have_samples(artifacts: ArtifactsResource) -> dg.AssetCheckResul
         passed=bool(dataset.train and dataset.test),
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"train": len(dataset.train), "test": len(dataset.test)},
-        description="More documents with prose are needed, or the writer's instructions were all rejected: the asset's "
+        description="More documents with prose are needed, or no instruction leads back to its passage: the asset's "
         "metadata counts the reasons.",
     )
 
 
+@dg.asset_check(asset=instruct_dataset)
+def instructions_lead_back(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
+    """At least 85% of the chosen passages have an instruction that finds them, and at most 15% share a beginning."""
+    figures = datasets.statistics(datasets.current(artifacts.store))
+    return dg.AssetCheckResult(
+        passed=figures.passages_with_one >= LEAST_LED_BACK and figures.beginning_share <= MOST_ALIKE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=counted(
+            passages_with_one=figures.passages_with_one,
+            beginning=figures.beginning,
+            beginning_share=figures.beginning_share,
+        ),
+    )
+
+
 ASSETS = [instruct_dataset]
-CHECKS = [no_leakage, both_splits_have_samples]
+CHECKS = [no_leakage, both_splits_have_samples, instructions_lead_back]

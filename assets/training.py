@@ -63,7 +63,7 @@ def fine_tuned_model(
     with stopwatch() as watch, TemporaryDirectory() as folder:
         datasets.write_channels(dataset, Path(folder))
         job = TrainingJob(
-            dataset_version=dataset.version,
+            dataset_version=dataset.training_version,  # what is held out makes no other model
             base=base_model.ensure(),
             recipe=recipes.from_settings(read(TrainingSettings)),
             train=Path(folder, "train", "samples.jsonl"),
@@ -90,6 +90,7 @@ def fine_tuned_model(
             reused=model.reused,
             base_model=job.base.name,
             dataset_version=dataset.version,
+            training_version=dataset.training_version,
             hyperparameters=model.manifest["hyperparameters"],
             seconds=watch.seconds,
             **metrics,

@@ -20,6 +20,7 @@ from twin.serving.client import ChatClient
 from twin.serving.endpoint import Endpoint
 from twin.training.base_model import BaseModel
 from twin.training.job import Trainer
+from twin.training.reader import BaseReader
 from twin.warehouse import Warehouse
 
 __all__ = [
@@ -120,9 +121,13 @@ class BaseModelResource(_OfDeployment):
         """The base model, converted on first use."""
         return self.deployment.clients.base_model()
 
-    def writer(self) -> InstructionModel:
-        """The model that writes instructions."""
-        return self.deployment.clients.writer()
+    def teacher(self) -> InstructionModel | None:
+        """The model that writes instructions in the base model's place, where one is set."""
+        return self.deployment.clients.teacher()
+
+    def reader(self) -> BaseReader:
+        """The base model as it writes and judges instructions."""
+        return self.deployment.clients.reader()
 
 
 class TrainerResource(_OfDeployment):

@@ -3,6 +3,11 @@
 It is short on purpose. On two CPU cores a prompt of 700 tokens costs 2 to 4 seconds before the first token, so passages
 share a budget of words. What never changes comes first: the system prompt is the same for every question to one
 author, so that the inference server finds that prefix in its cache.
+
+The order is persona, history, passages, question. Earlier turns stand between the persona and the last message, each
+as it was said and without the passages that were shown then: what was asked before is understood, what was read before
+is not paid for again. The passages stand right before the question that they were found for, where a small model heeds
+them most.
 """
 
 from __future__ import annotations
@@ -15,13 +20,16 @@ from twin.records import Passage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PASSAGE_WORDS", "VERSION", "answer_messages", "fit", "plain", "system_prompt"]
+__all__ = ["HISTORY_WORDS", "PASSAGE_WORDS", "VERSION", "answer_messages", "fit", "plain", "system_prompt"]
 
-VERSION = "1"
+VERSION = "2"
 """Changes with the template; training data and evaluations that use it name it in their code version."""
 
 PASSAGE_WORDS = 300
 """Words that all passages of one prompt have together, about 420 tokens."""
+
+HISTORY_WORDS = 120
+"""Words that earlier turns have together; the latest are kept."""
 
 MIN_WORDS = 30
 """Less than this of a passage is not worth showing."""
@@ -38,18 +46,28 @@ def system_prompt(author: str) -> str:
     return f"You are {name}. Answer in the first person, in your own voice and style, from what you have written."
 
 
-def answer_messages(question: str, author: str, passages: Sequence[str | Passage]) -> list[dict[str, str]]:
+def answer_messages(
+    question: str,
+    author: str,
+    passages: Sequence[str | Passage],
+    history: Sequence[tuple[str, str]] = (),
+) -> list[dict[str, str]]:
     """The chat messages that ask for an answer to `question` in the voice of `author`.
 
     Passages are numbered from 1 in their order and cut to the budget (see `fit`). Without passages the question stands
-    alone, which is how samples without retrieval are trained.
+    alone, which is how samples without retrieval are trained. `history` has the conversation's earlier questions and
+    answers, oldest first; the latest that fit HISTORY_WORDS are kept.
     """
     shown = fit(passages)
     asked = plain(question).strip()
     if shown:
         notes = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(shown, start=1))
         asked = f"What you have written:\n\n{notes}\n\nQuestion: {asked}"
-    return [{"role": "system", "content": system_prompt(author)}, {"role": "user", "content": asked}]
+    return [
+        {"role": "system", "content": system_prompt(author)},
+        *_turns(history),
+        {"role": "user", "content": asked},
+    ]
 
 
 def fit(passages: Sequence[str | Passage], words: int = PASSAGE_WORDS) -> list[str]:
@@ -79,6 +97,21 @@ def plain(text: str) -> str:
     brackets, because a server would read them as the end of the message and the start of another.
     """
     return _SPECIAL_TOKEN.sub("", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def _turns(history: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """The latest turns whole, as many as share the budget."""
+    turns: list[dict[str, str]] = []
+    left = HISTORY_WORDS
+    for asked, answered in reversed(history):
+        left -= len(_WORD.findall(asked)) + len(_WORD.findall(answered))
+        if left < 0:
+            break
+        turns[:0] = [
+            {"role": "user", "content": plain(asked).strip()},
+            {"role": "assistant", "content": plain(answered).strip()},
+        ]
+    return turns
 
 
 def _cut(text: str) -> str:

@@ -250,7 +250,18 @@ class InstructSample(msgspec.Struct, frozen=True, kw_only=True):
     context: list[str] = []
     """Passages shown in the prompt, in the serving prompt's format; empty for a sample without retrieval."""
     writer: str
-    """The model that wrote the instruction."""
+    """What wrote the instruction: a model, or `structure` where it is made from title and headings."""
+    method: str = ""
+    """How it came about: `heading`, `keywords`, `written`, `continuation` or `last resort`."""
+    rank: int | None = None
+    """Where its passage or a direct neighbour stands, from 1, when the twin's own search is asked the instruction."""
+    pmi: float | None = None
+    """Nats that each token of the passage becomes likelier by, once the base model is given the instruction instead of
+    a bare "Write something."; None where that was not measured."""
+    candidates: int = 0
+    """Instructions that were looked at for this passage."""
+    history: list[tuple[str, str]] = []
+    """Earlier questions and answers of the same conversation, oldest first; mostly none."""
 
 
 ReviewState = Literal["none", "pending", "approved", "rejected", "unverified"]

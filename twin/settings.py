@@ -154,7 +154,10 @@ class TrainingSettings(_Settings):
     recipe: str = Field("laptop", validation_alias="TRAINING_RECIPE")
     """A recipe of the platform (`laptop`, `demo`, `gpu-24gb`, `gpu-80gb`, `sagemaker-g5`), or a YAML file."""
     max_samples: int = Field(48, validation_alias="TRAINING_MAX_SAMPLES", ge=4)
-    """At most this many passages become instruct samples (a CPU writes one instruction in 1 to 2 s)."""
+    """At most this many passages become instruct samples."""
+    written_samples: int = Field(12, validation_alias="TRAINING_WRITTEN_SAMPLES", ge=0)
+    """For at most this many of them the base model writes instructions, which takes a CPU 3 to 6 s each; the others are
+    made from title and headings. A teacher (`TEACHER_URL`) writes for a third of all."""
     max_steps: int | None = Field(None, validation_alias="TRAINING_MAX_STEPS", ge=1)
     """Optimizer steps at most."""
     max_length: int | None = Field(None, validation_alias="TRAINING_MAX_LENGTH", ge=64)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
+from twin.datasets.voice import own_words, said_by_others
 from twin.records import content_hash
 from twin.text.links import without_links
 from twin.text.segmentation import SENTENCE_MARKS
@@ -17,19 +18,31 @@ if TYPE_CHECKING:
 
     from twin.records import Chunk
 
-__all__ = ["MAX_WORDS", "MIN_WORDS", "choose", "distinct", "is_answer"]
+__all__ = ["MAX_WORDS", "MIN_WORDS", "answer_of", "choose", "distinct", "is_answer"]
 
 MIN_WORDS, MAX_WORDS = 40, 200
 MIN_PROSE_SHARE = 0.7
-"""Of a passage's characters; the rest may be code, lists, tables, headings and link addresses."""
+"""Of a passage's characters; the rest may be code, lists, tables, headings, links and what others said."""
 MIN_LETTER_SHARE = 0.7
+MAX_SYMBOL_SHARE = 0.03
+"""Of the prose's characters: more brackets and operators than that are code that has lost its fence."""
 MIN_SENTENCES = 2
 
 _FENCED_CODE = re.compile(r"^(```|~~~).*?(^\1|\Z)", re.MULTILINE | re.DOTALL)
-_UNLIKE_PROSE = re.compile(r"^(?:\s*(?:[-*+•]|\d+[.)]|\||#{1,6})(?:\s|\|).*|(?:\t| {4,})\S.*)$", re.MULTILINE)
+_UNLIKE_PROSE = re.compile(
+    r"^(?:\s*(?:\\?[-*+•▪◦↳→▶✅❌🔸🔹🔽]|\d+[.)]|\||#{1,6}|[$>%]|>>>)(?:\s|\|).*|(?:\t| {4,})\S.*)$", re.MULTILINE
+)
+_INLINE_CODE = re.compile(r"(`+)[^`\n]+\1")
+_SYMBOLS = frozenset("{}[]()=<>|\\;_@$^~")
 _SENTENCE_END = re.compile(rf"[{SENTENCE_MARKS}。！？][\"'”’)\]]*(?=\s|$)")
 
 T = TypeVar("T")
+
+
+def answer_of(text: str) -> str | None:
+    """The author's own words in a passage, when they read as an answer; None otherwise."""
+    own = own_words(text)
+    return own if is_answer(own) else None
 
 
 def is_answer(text: str) -> bool:
@@ -39,9 +52,11 @@ def is_answer(text: str) -> bool:
     prose = _prose(text)
     characters = sum(not character.isspace() for character in prose)
     letters = sum(character.isalpha() for character in prose)
+    symbols = sum(character in _SYMBOLS for character in _INLINE_CODE.sub(" ", prose))
     return (
         characters >= MIN_PROSE_SHARE * sum(not character.isspace() for character in text)
         and letters >= MIN_LETTER_SHARE * characters
+        and symbols <= MAX_SYMBOL_SHARE * characters
         and len(_SENTENCE_END.findall(prose)) >= MIN_SENTENCES
     )
 
@@ -70,8 +85,8 @@ def choose(chunks: Iterable[Chunk], cap: int, seed: int) -> list[Chunk]:
 
 
 def _prose(text: str) -> str:
-    """The text without code blocks, list items, table rows, headings and links."""
-    return without_links(_UNLIKE_PROSE.sub(" ", _FENCED_CODE.sub(" ", text)))
+    """The text without code blocks, list items, table rows, program output, headings, links and long quotations."""
+    return without_links(said_by_others(_UNLIKE_PROSE.sub(" ", _FENCED_CODE.sub(" ", text))))
 
 
 def _in_turn(queues: Iterable[Iterable[T]]) -> Iterator[T]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from twin.records import content_hash
-from twin.text.shingles import overlap, shingles
+from twin.text.shingles import shingles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from twin.records import Chunk
 
-__all__ = ["MAX_OVERLAP", "held_out_documents", "without_copies_of"]
+__all__ = ["MAX_OVERLAP", "HeldOutText", "held_out_documents", "without_copies_of"]
 
 MAX_OVERLAP = 0.2
-"""A passage is a copy when more than this share of its runs of eight words is found in the other texts."""
+"""A passage is a copy when more than this share of its runs of eight words is found in the other texts, or when it has
+more than this share of the runs of one of them: a long passage may hold all of a short one."""
 
 
 def held_out_documents(authors: Mapping[str, str], test_share: float, seed: int) -> set[str]:
@@ -32,12 +33,34 @@ def held_out_documents(authors: Mapping[str, str], test_share: float, seed: int)
     return {document for documents in by_author.values() for document in _held_out(documents, test_share, seed)}
 
 
+class HeldOutText:
+    """Texts that are held out, by their runs of eight words."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._sizes: list[int] = []
+        self._places: dict[str, list[int]] = {}
+        for number, text in enumerate(texts):
+            own = shingles(text)
+            self._sizes.append(len(own))
+            for run in own:
+                self._places.setdefault(run, []).append(number)
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text repeats a part of them, or most of what one of them says."""
+        own = shingles(text)
+        shared = [self._places[run] for run in own if run in self._places]
+        if not shared:
+            return False
+        counts = Counter(number for places in shared for number in places)
+        return len(shared) > MAX_OVERLAP * len(own) or any(
+            count > MAX_OVERLAP * self._sizes[number] for number, count in counts.items()
+        )
+
+
 def without_copies_of(held_out: Iterable[str], chunks: Iterable[Chunk]) -> list[Chunk]:
     """The chunks without those that repeat a part of the held-out texts."""
-    known: set[str] = set()
-    for text in held_out:
-        known |= shingles(text)
-    return [chunk for chunk in chunks if overlap(chunk.text, known) <= MAX_OVERLAP]
+    known = HeldOutText(held_out)
+    return [chunk for chunk in chunks if not known.is_in(chunk.text)]
 
 
 def _held_out(documents: list[str], test_share: float, seed: int) -> list[str]:

@@ -1,37 +1,46 @@
-"""Writing instructions: for each passage, what someone may have asked that the passage answers."""
+"""Writing instructions by chat: for each passage, what someone may have asked that the passage answers."""
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from twin import disk
 from twin.datasets.filters import tidy, why_not
+from twin.datasets.headings import label
 from twin.records import content_hash
 from twin.text.words import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from twin.records import Chunk
     from twin.serving.client import Completion
 
-__all__ = ["PROMPT_VERSION", "InstructionCache", "InstructionWriter", "Writer", "writer_messages"]
+__all__ = [
+    "EXAMPLES",
+    "PROMPT_VERSION",
+    "InstructionCache",
+    "InstructionWriter",
+    "Writer",
+    "shown_to_writer",
+    "writer_messages",
+]
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 """Changes with the prompt or with how it is asked; part of every cache key and of the dataset's version."""
 
-PASSAGE_WORDS = 100
-"""The beginning of a passage that the writer sees; a small model loses the topic in a longer one."""
-MAX_TOKENS = 32
+PASSAGE_WORDS = 200
+"""The beginning of a passage that the writer sees: all of it, mostly."""
+QUESTIONS = 3
+MAX_TOKENS = 40 * QUESTIONS
 TEMPERATURES = (0.0, 0.7, 0.9)
 """One attempt each; another is made only when what came of the ones before cannot be used."""
 PARALLEL = 2
 
-SYSTEM = "You are a reader who asks one short question."
+SYSTEM = "You are a reader who asks short questions."
 EXAMPLES = (
     (
         "We kept the meeting to fifteen minutes, standing up. Anything that needed longer got its own room and only "
@@ -47,12 +56,6 @@ EXAMPLES = (
     ),
 )
 _EXAMPLE_INSTRUCTIONS = frozenset(normalise(instruction) for _, _, instruction in EXAMPLES)
-_GENERIC_HEADING = re.compile(
-    r"(?:introduction|conclusions?|summary|overview|background|discussion.*|notes?|references|appendix|next steps"
-    r"|sections?|part|chapter|\W|\d|[ivx]+\b)+",
-    re.IGNORECASE,
-)
-_DECORATION = re.compile(r"[^\w\s.,:'’&/+()-]|_+")
 
 
 class Writer(Protocol):
@@ -91,10 +94,9 @@ class InstructionCache:
 
 
 class InstructionWriter:
-    """Writes instructions with one model, asking for none twice.
+    """Writes instructions with one chat model, asking for none twice.
 
-    `writer` is entered only if something must be asked, so a model process behind it starts only then. `name` says
-    which model it is: other name, other cache.
+    `writer` is entered only if something must be asked. `name` says which model it is: other name, other cache.
     """
 
     def __init__(
@@ -105,10 +107,8 @@ class InstructionWriter:
         self._cache = cache
         self._seed = seed
 
-    def write(
-        self, chunks: Sequence[Chunk], *, on_progress: Callable[[int, int], None] | None = None
-    ) -> list[tuple[str, str | None]]:
-        """For each chunk an instruction, and why it cannot be used if so. `on_progress` gets (done, all).
+    def write(self, chunks: Sequence[Chunk]) -> list[list[str]]:
+        """For each chunk the instructions that can be used; some have none.
 
         Raises:
             ModelUnavailable, GenerationInterrupted, ...: What the writer raises. What was written is kept.
@@ -118,24 +118,23 @@ class InstructionWriter:
         if missing:
             with self._writer as writer, ThreadPoolExecutor(PARALLEL) as pool:
                 written = pool.map(lambda index: self._attempts(chunks[index], writer), missing)
-                for done, (index, outcome) in enumerate(zip(missing, written, strict=True), start=1):
+                for index, outcome in zip(missing, written, strict=True):
                     known[index] = outcome
-                    if on_progress:
-                        on_progress(done, len(missing))
-        return [outcome for outcome in known if outcome is not None]
+        return [outcome or [] for outcome in known]
 
-    def _attempts(self, chunk: Chunk, writer: Writer | None) -> tuple[str, str | None] | None:
-        """The first usable instruction, or the last of all attempts; None when a writer is needed and there is none."""
-        outcome: tuple[str, str | None] | None = None
+    def _attempts(self, chunk: Chunk, writer: Writer | None) -> list[str] | None:
+        """What is usable of the first attempt that gave anything; None when a writer is needed and there is none."""
         for temperature in TEMPERATURES:
             reply = self._reply(chunk, temperature, writer)
             if reply is None:
                 return None
-            instruction = tidy(reply)
-            outcome = instruction, why_not(instruction, _shown(chunk), _EXAMPLE_INSTRUCTIONS)
-            if outcome[1] is None:
-                break
-        return outcome
+            instructions = dict.fromkeys(tidy(line) for line in reply.splitlines() if line.strip())
+            usable = [
+                one for one in instructions if why_not(one, shown_to_writer(chunk), _EXAMPLE_INSTRUCTIONS) is None
+            ]
+            if usable:
+                return usable[:QUESTIONS]
+        return []
 
     def _reply(self, chunk: Chunk, temperature: float, writer: Writer | None) -> str | None:
         messages = writer_messages(chunk)
@@ -143,36 +142,26 @@ class InstructionWriter:
         key = content_hash(self.name, PROMPT_VERSION, str(temperature), str(self._seed), *said)
         reply = self._cache.get(key)
         if reply is None and writer is not None:
-            reply = writer.complete(
-                messages, max_tokens=MAX_TOKENS, temperature=temperature, seed=self._seed, stop=["\n"]
-            ).text
+            reply = writer.complete(messages, max_tokens=MAX_TOKENS, temperature=temperature, seed=self._seed).text
             self._cache.put(key, reply)
         return reply
 
 
 def writer_messages(chunk: Chunk) -> list[dict[str, str]]:
-    """The prompt: two examples, then the passage and its topic.
-
-    The topic comes last and is the nearest heading that says something: with it there, a model of 135M parameters asks
-    about the passage; without it, it repeats an example (measured).
-    """
+    """The prompt: two examples, then the passage and its topic, the nearest heading that says something."""
     messages = [{"role": "system", "content": SYSTEM}]
     for text, topic, instruction in EXAMPLES:
-        messages += [{"role": "user", "content": _request(text, topic)}, {"role": "assistant", "content": instruction}]
+        asked = {"role": "user", "content": _request(text, topic, "one question")}
+        messages += [asked, {"role": "assistant", "content": instruction}]
     begin = " ".join(chunk.text.split()[:PASSAGE_WORDS])
-    return [*messages, {"role": "user", "content": _request(begin, _topic(chunk))}]
+    wanted = f"{QUESTIONS} different questions, one a line,"
+    return [*messages, {"role": "user", "content": _request(begin, label(chunk), wanted)}]
 
 
-def _request(text: str, topic: str) -> str:
-    return f"{text}\n\nAsk one question about {topic} that this answers."
-
-
-def _topic(chunk: Chunk) -> str:
-    headings = [" ".join(_DECORATION.sub(" ", heading).split()) for heading in (chunk.title, *chunk.heading_path)]
-    telling = (heading for heading in reversed(headings) if heading and not _GENERIC_HEADING.fullmatch(heading))
-    return next(telling, "it")
-
-
-def _shown(chunk: Chunk) -> str:
+def shown_to_writer(chunk: Chunk) -> str:
     """What an instruction may take its words from."""
     return "\n".join([chunk.title, *chunk.heading_path, chunk.text])
+
+
+def _request(text: str, topic: str, wanted: str) -> str:
+    return f"{text}\n\nAsk {wanted} about {topic} that this answers."

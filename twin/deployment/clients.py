@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from twin.serving.endpoint import Endpoint
     from twin.training.base_model import BaseModel
     from twin.training.job import Trainer
+    from twin.training.reader import BaseReader
     from twin.warehouse import Warehouse
 
 __all__ = ["Deployment"]
@@ -104,9 +105,13 @@ class Deployment:
         """The base language model, converted on first use (takes a while then)."""
         return factories.base_model(self.home)
 
-    def writer(self) -> InstructionModel:
-        """The model that writes instructions."""
-        return factories.writer(self.home)
+    def teacher(self) -> InstructionModel | None:
+        """The model that writes instructions in the base model's place, where one is set."""
+        return factories.teacher(self.home)
+
+    def reader(self) -> BaseReader:
+        """The base model as it writes and judges instructions."""
+        return factories.reader(self.home)
 
     def mongo_uri(self) -> str:
         """The warehouse's connection string as it is now.

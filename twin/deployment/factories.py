@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from twin.serving.endpoint import Endpoint
     from twin.training.base_model import BaseModel
     from twin.training.job import Trainer
+    from twin.training.reader import BaseReader
     from twin.warehouse import Warehouse
 
 BATCH_TIMEOUT_SECONDS = 600.0
@@ -184,25 +185,24 @@ def base_model(home: Home) -> BaseModel:
     return base_model.ensure(read(ModelSettings), home.root)
 
 
-def writer(home: Home) -> InstructionModel:
-    """The model that writes instructions: `TEACHER_URL`, else the base model as a child process."""
+def teacher(home: Home) -> InstructionModel | None:
+    """The model at `TEACHER_URL` that writes instructions; None where there is none and the base model writes them."""
     from twin.serving.client import ChatClient
-    from twin.serving.process import model_process
 
-    if server := outside.teacher():
-        model = read(ModelSettings).teacher_model
-        client = ChatClient(server.url, model=model, api_key=server.key, timeout=BATCH_TIMEOUT_SECONDS)
-        return InstructionModel(model or server.url, nullcontext(client))
+    server = outside.teacher()
+    if server is None:
+        return None
+    model = read(ModelSettings).teacher_model
+    client = ChatClient(server.url, model=model, api_key=server.key, timeout=BATCH_TIMEOUT_SECONDS)
+    return InstructionModel(model or server.url, nullcontext(client))
+
+
+def reader(home: Home) -> BaseReader:
+    """The base model as it writes and judges instructions."""
+    from twin.training.reader import BaseReader
+
     base = base_model(home)
-    patient = read(EndpointSettings).model_copy(
-        update={
-            "timeout_seconds": BATCH_TIMEOUT_SECONDS,
-            "answer_seconds": BATCH_TIMEOUT_SECONDS,
-            "repetition_penalty": 1.0,  # an instruction of one sentence holds no loop
-        }
-    )
-    name = f"{base.name}@{base.sha256[:12]}"
-    return InstructionModel(name, model_process(base.gguf or base.folder, settings=patient))
+    return BaseReader(f"{base.name}@{base.sha256[:12]}", base, home.logs / "reader.log")
 
 
 def _not_yet(what: str) -> NoReturn:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.figure import Figure
+
     from twin.evaluation.gate import GateRow
     from twin.evaluation.history import Evaluation
+    from twin.records import InstructSample
 
-__all__ = ["gate_rows", "retrieval_over_time"]
+__all__ = ["gate_rows", "instructions", "retrieval_over_time"]
 
 SHOWN = 40
 """Evaluations in a chart: the latest."""
@@ -71,6 +74,39 @@ def retrieval_over_time(history: Sequence[Evaluation]) -> bytes:
     axes.set_xlabel("generation of the index")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left", fontsize=7, ncols=4)
+    return _png(figure)
+
+
+def instructions(samples: Sequence[InstructSample]) -> bytes:
+    """A PNG of how instructions came about: samples by method and rank, and the gains that were measured.
+
+    Raises:
+        ValueError: There is no sample.
+    """
+    from matplotlib.figure import Figure
+
+    if not samples:
+        raise ValueError("A chart needs at least one sample.")
+    methods = sorted({sample.method for sample in samples})
+    figure = Figure(figsize=(8, 2.8), dpi=110, layout="constrained")
+    mix, gains = figure.subplots(1, 2)
+    left = [0] * len(methods)
+    for rank in sorted({sample.rank or 0 for sample in samples}):
+        counts = [sum(one.method == method and (one.rank or 0) == rank for one in samples) for method in methods]
+        mix.barh(methods, counts, left=left, label=f"rank {rank}" if rank else "not found", alpha=0.85)
+        left = [before + count for before, count in zip(left, counts, strict=True)]
+    mix.set_xlabel("samples")
+    mix.legend(fontsize=7)
+    for method in methods:
+        measured = [sample.pmi for sample in samples if sample.method == method and sample.pmi is not None]
+        gains.plot(measured, [method] * len(measured), "o", alpha=0.6)
+    gains.axvline(0, color="#888888", linewidth=0.8)
+    gains.set_xlabel("nats a token that the passage becomes likelier by")
+    gains.grid(alpha=0.3)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format="png")
     return image.getvalue()

@@ -117,8 +117,8 @@ def test_index_and_warehouse_go_where_a_url_says(
         ("QDRANT_API_KEY", "QDRANT_URL", lambda deployment: deployment.vector_index),
         ("MODEL_ENDPOINT_API_KEY", "MODEL_ENDPOINT_URL", lambda deployment: deployment.chat_client()),
         ("MODEL_ENDPOINT_API_KEY", "MODEL_ENDPOINT_URL", lambda deployment: deployment.endpoint),
-        ("TEACHER_API_KEY", "TEACHER_URL", lambda deployment: deployment.writer()),
-        ("WRITER_API_KEY", "TEACHER_URL", lambda deployment: deployment.writer()),
+        ("TEACHER_API_KEY", "TEACHER_URL", lambda deployment: deployment.teacher()),
+        ("WRITER_API_KEY", "TEACHER_URL", lambda deployment: deployment.teacher()),
     ],
 )
 def test_a_key_that_does_not_say_which_server_is_refused_and_nothing_local_stands_in(
@@ -157,10 +157,14 @@ def test_the_teacher_answers_to_its_former_name_and_the_new_one_wins(
     assert [record.message for record in caplog.records] == [
         "WRITER_URL is now called TEACHER_URL; the old name will go."
     ]
-    assert Deployment(place).writer().name == "http://127.0.0.1:9/v1"
+    former = Deployment(place).teacher()
+    assert former is not None
+    assert former.name == "http://127.0.0.1:9/v1"
     monkeypatch.setenv("TEACHER_URL", "http://127.0.0.1:10/v1")
     monkeypatch.setenv("TEACHER_MODEL", "large")
-    assert Deployment(place).writer().name == "large"
+    newer = Deployment(place).teacher()
+    assert newer is not None
+    assert newer.name == "large"
 
 
 def test_reviews_are_decided_where_the_registry_is(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
