@@ -1,4 +1,4 @@
-"""An instruct dataset whose instructions a real model writes, SmolLM2-135M, served by the container program."""
+"""An instruct dataset on the real parts: SmolLM2-135M writes and judges, the twin's own index is searched."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.datasets import InstructDataset, InstructionCache, build, leaks
-from twin.datasets.filters import why_not
+from twin.datasets import FewShot, InstructDataset, InstructionCache, build, leaks
+from twin.datasets.instruct.reading import gains
+from twin.features import embedding
+from twin.features.index.edge import EdgeIndex
 from twin.records import Chunk, chunk_id, document_id
-from twin.serving.process import model_process
-from twin.settings import EndpointSettings, ModelSettings, read
+from twin.retrieval.retriever import Retriever
+from twin.settings import EmbeddingSettings, ModelSettings, read
 from twin.training import base_model
+from twin.training.reader import BaseReader
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from twin.features.embedding import Embedder
 
 PASSAGES = {
     "sharpening a kitchen knife": (
@@ -55,32 +60,66 @@ def a_chunk(subject: str, text: str) -> Chunk:
     )
 
 
-def make(folder: Path, model: base_model.BaseModel) -> InstructDataset:
-    assert model.gguf is not None
-    patient = read(EndpointSettings).model_copy(update={"threads": 1, "timeout_seconds": 250.0})
-    return build(
-        [a_chunk(subject, text) for subject, text in PASSAGES.items()],
-        model_process(model.gguf, settings=patient, log=folder / "writer.log"),
-        writer_name=f"{model.name}@{model.sha256[:12]}",
-        cache=InstructionCache(folder / "cache"),
-        cap=4,
-        test_share=0.25,
-        seed=42,
-    )
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return embedding.load(read(EmbeddingSettings))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> base_model.BaseModel:
+    return base_model.ensure(read(ModelSettings), tmp_path_factory.mktemp("home"))
+
+
+def index_of(chunks: list[Chunk], folder: Path, embedder: Embedder) -> EdgeIndex:
+    points = dict(zip([chunk.id for chunk in chunks], chunks, strict=True))
+    vectors = dict(zip(points, embedder.embed([chunk.embedding_text for chunk in chunks]), strict=True))
+    index = EdgeIndex(folder, dimensions=embedder.dimensions)
+    index.publish(dict.fromkeys(points, "1"), lambda keys: [(points[key], vectors[key]) for key in keys], schema="1")
+    return index
 
 
 @pytest.mark.timeout(600)
-def test_a_small_model_writes_questions_that_the_passages_answer(tmp_path: Path, home: Path) -> None:
-    model = base_model.ensure(read(ModelSettings), home)
-    dataset = make(tmp_path, model)
-    samples = [*dataset.train, *dataset.test]
-    # How many a model of 135M parameters gets right differs between machines; every passage is accounted for on all
-    assert samples, f"no instruction can be used: {dataset.rejected}"
-    assert len(samples) + sum(dataset.rejected.values()) == len(PASSAGES)
-    assert {sample.answer for sample in samples} <= set(PASSAGES.values())
-    assert [why_not(sample.instruction, sample.answer) for sample in samples] == [None] * len(samples)
+def test_a_small_model_writes_and_judges_and_every_instruction_leads_back(
+    tmp_path: Path, model: base_model.BaseModel, embedder: Embedder
+) -> None:
+    chunks = [a_chunk(subject, text) for subject, text in PASSAGES.items()]
+    index = index_of(chunks, tmp_path / "index", embedder)
+    reader = BaseReader(model.name, model, tmp_path / "reader.log")
+    cache = InstructionCache(tmp_path / "cache")
+
+    def made() -> InstructDataset:
+        return build(
+            chunks,
+            Retriever(lambda: embedder, lambda: index),
+            FewShot(reader, cache=cache, seed=42),
+            cache=cache,
+            reader=reader,
+            cap=4,
+            most_written=4,
+            test_share=0.25,
+            seed=42,
+        )
+
+    dataset = made()
+    assert (len(dataset.train), len(dataset.test), dataset.rejected) == (3, 1, {})
+    assert {sample.answer for sample in dataset.samples} <= set(PASSAGES.values())
+    assert {sample.rank for sample in dataset.samples} <= {1, 2, 3}
     assert leaks(dataset.train, dataset.test) == []
 
-    (tmp_path / "writer.log").unlink()
-    assert make(tmp_path, model) == dataset
-    assert not (tmp_path / "writer.log").exists(), "nothing was left to ask, so no model was started"
+    (tmp_path / "reader.log").unlink(missing_ok=True)
+    assert made() == dataset
+    assert not (tmp_path / "reader.log").exists(), "nothing was left to ask, so no model was started"
+    index.close()
+
+
+def test_a_passage_is_likelier_after_its_own_question_than_after_another(
+    tmp_path: Path, model: base_model.BaseModel
+) -> None:
+    reader = BaseReader(model.name, model, tmp_path / "reader.log")
+    chunks = [a_chunk(subject, text) for subject, text in PASSAGES.items()]
+    own = [
+        (f"How do you go about {subject}?", chunk, chunk.text) for subject, chunk in zip(PASSAGES, chunks, strict=True)
+    ]
+    other = [(own[index - 1][0], chunk, chunk.text) for index, chunk in enumerate(chunks)]
+    found = gains([*own, *other], reader, InstructionCache(tmp_path / "cache"))
+    assert all(own_gain > max(other_gain, 0) for own_gain, other_gain in zip(found[:4], found[4:], strict=True))

@@ -19,6 +19,7 @@ from twin.features import embedding, pipeline
 from twin.features.index import open_index
 from twin.home import Home
 from twin.records import Chunk, EmbeddedChunk, Source
+from twin.retrieval.retriever import Retriever
 from twin.serving.client import Completion
 from twin.settings import EmbeddingSettings, QdrantSettings, SourceSettings, read
 from twin.warehouse import Warehouse
@@ -122,16 +123,18 @@ def through(todo: list[Source], warehouse: Warehouse, embedder: Embedder, home: 
     chunks = list(store.dataset("chunks", Chunk).rows())
     found = index.search("keepers", embedder.embed(["keepers"])[0], k=50)
     assert index.count() == len(chunks)
-    index.close()
+    cache = datasets.InstructionCache(home / "instructions")
     dataset = datasets.build(
         chunks,
-        contextlib.nullcontext(Writer()),
-        writer_name="rules",
-        cache=datasets.InstructionCache(home / "instructions"),
+        Retriever(lambda: embedder, lambda: index),
+        datasets.InstructionWriter(contextlib.nullcontext(Writer()), name="rules", cache=cache, seed=1),
+        cache=cache,
         cap=100,
+        most_written=100,
         test_share=0.3,
         seed=1,
     )
+    index.close()
     datasets.publish(store, dataset)
     stored = datasets.current(store)
     return Made(

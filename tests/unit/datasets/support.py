@@ -14,7 +14,7 @@ from twin.serving.client import Completion
 from twin.text.words import content_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from twin.datasets import Reader
@@ -104,7 +104,7 @@ class RuleWriter:
         return Completion(text=text, prompt_tokens=1, completion_tokens=1, finish_reason="stop", model="rules")
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[RuleWriter]:
+    def running(self) -> Generator[RuleWriter]:
         self.entered += 1
         yield self
 

@@ -19,6 +19,7 @@ from twin.datasets.instruct.planning import plan
 from twin.datasets.instruct.reading import gains
 from twin.datasets.instruct.samples import sample_of, with_histories
 from twin.datasets.instruct.search import Backwards, Shown
+from twin.text.words import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,7 +79,7 @@ def build(
         PlatformError, ModelUnavailable, ...: What writer and reader raise; what they did until then is kept.
     """
     planned = plan(chunks, cap=cap, test_share=test_share, seed=seed)
-    passages = [*planned.test, *planned.train]
+    passages = [*planned.train, *planned.test]
     backwards = Backwards(search, planned, cache=cache, shown=shown or Shown(), name=search_name)
     desk = _Desk(planned, backwards)
     written = _written(_to_be_written(planned, most_written, test_share), writer, backwards)
@@ -94,9 +95,11 @@ def build(
     ]
     samples = with_histories(samples, planned)
     rejected = Counter(planned.rejected) + Counter({LEADS_ELSEWHERE: len(passages) - len(samples)})
+    train = [sample for sample in samples if sample.split == "train"]
+    asked = {normalise(sample.instruction) for sample in train}
     return InstructDataset(
-        train=[sample for sample in samples if sample.split == "train"],
-        test=[sample for sample in samples if sample.split == "test"],
+        train=train,
+        test=[one for one in samples if one.split == "test" and normalise(one.instruction) not in asked],
         rejected=dict(sorted(rejected.items())),
         test_documents=planned.test_documents,
         writer=writer.name,
@@ -104,13 +107,13 @@ def build(
 
 
 class _Desk:
-    """Where passages get their instructions. The splits do not see each other: neither may change the other."""
+    """Where passages get their instructions. What is held out changes nothing in training, nor asks the same."""
 
     def __init__(self, planned: Plan, backwards: Backwards) -> None:
         self._plan = planned
         self._keywords = Keywords(planned.learnable)
         self._of_train = Chooser(backwards.rank, len(planned.train))
-        self._of_test = Chooser(backwards.rank, len(planned.test))
+        self._of_test = Chooser(backwards.rank, len(planned.test), others=self._of_train)
 
     def choose(self, chunks: Iterable[Chunk], written: Mapping[str, Sequence[str]]) -> dict[str, Chosen]:
         """The instruction of each passage that has one, by chunk id; `written` has what a model wrote, best first."""

@@ -49,26 +49,31 @@ class Chosen(NamedTuple):
 class Chooser:
     """Takes for each passage of a split the first candidate that leads back, is new, and begins unlike too many others.
 
-    `expected` is how many passages the split will have.
+    `expected` is how many passages the split will have, and `others` chooses for a split that asks nothing of this one.
     """
 
-    def __init__(self, rank: Callable[[str, Chunk], int | None], expected: int) -> None:
+    def __init__(self, rank: Callable[[str, Chunk], int | None], expected: int, others: Chooser | None = None) -> None:
         self._rank = rank
         self._most = max(1, int(MAX_SHARE * expected))
         self._asked: set[str] = set()
+        self._asked_elsewhere = others._asked if others else set()
         self._beginnings: Counter[str] = Counter()
 
     def choose(self, chunk: Chunk, offered: Iterator[Candidate]) -> Chosen | None:
         """The instruction, or None where no candidate will do. What is chosen counts against the next ones."""
         for looked_at, candidate in enumerate(offered, 1):
-            if normalise(candidate.text) in self._asked or self._beginnings[beginning(candidate.text)] >= self._most:
+            asked = normalise(candidate.text)
+            if asked in self._asked | self._asked_elsewhere or self._is_common(candidate.text):
                 continue
             rank = self._rank(candidate.text, chunk)
             if rank is not None and rank <= LEADS_BACK:
-                self._asked.add(normalise(candidate.text))
+                self._asked.add(asked)
                 self._beginnings[beginning(candidate.text)] += 1
                 return Chosen(candidate, rank, looked_at)
         return None
+
+    def _is_common(self, instruction: str) -> bool:
+        return self._beginnings[beginning(instruction)] >= self._most
 
 
 def method_of(chunk: Chunk, answer: str, *, is_test: bool) -> str:
