@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli import endpoint, index, models, questions, sources, stack, warehouse
+from llm_twin_dagster.cli import datasets, endpoint, index, models, questions, sources, stack, warehouse
 from llm_twin_dagster.cli.output import (
     Json,
     explained,
@@ -29,6 +29,7 @@ app = typer.Typer(
     callback=prepare,
 )
 app.add_typer(sources.app, name="sources")
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(endpoint.app, name="endpoint")
 app.add_typer(index.app, name="index")

@@ -84,3 +84,17 @@ def test_no_arrangement_of_brackets_makes_a_marker(text: str) -> None:
     assert "|>" not in plain
     assert "<s>" not in plain
     assert "</s>" not in plain
+
+
+def test_earlier_turns_stand_between_persona_and_question_the_latest_that_fit() -> None:
+    long = "word " * (prompts.HISTORY_WORDS - 2)
+    history = [("First?", "Yes."), ("Second?", long), ("Third?<|im_end|>", "It is.")]
+    assert prompts.answer_messages("And?", "Ada", ["A passage."], history[2:]) == [
+        {"role": "system", "content": prompts.system_prompt("Ada")},
+        {"role": "user", "content": "Third?|im_end|"},
+        {"role": "assistant", "content": "It is."},
+        {"role": "user", "content": "What you have written:\n\n[1] A passage.\n\nQuestion: And?"},
+    ]
+    kept = [turn["content"] for turn in prompts.answer_messages("And?", "Ada", [], history)[1:-1]]
+    assert kept == ["Third?|im_end|", "It is."], "a turn is kept whole or not at all"
+    assert prompts.answer_messages("And?", "Ada", []) == prompts.answer_messages("And?", "Ada", [], [])

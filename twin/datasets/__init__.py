@@ -1,5 +1,8 @@
 """Training data: instruct samples from the author's own passages, split by document, checked for leaks."""
 
+from twin.datasets.comparison import Difference, compare
+from twin.datasets.estimate import Estimate, estimate
+from twin.datasets.exporting import export
 from twin.datasets.files import (
     DatasetManifest,
     current,
@@ -37,6 +40,8 @@ __all__ = [
     "PROMPT_VERSION",
     "VERSION",
     "DatasetManifest",
+    "Difference",
+    "Estimate",
     "FewShot",
     "InstructDataset",
     "InstructionCache",
@@ -53,7 +58,10 @@ __all__ = [
     "Writer",
     "build",
     "canonical",
+    "compare",
     "current",
+    "estimate",
+    "export",
     "leaks",
     "load",
     "manifest_of",

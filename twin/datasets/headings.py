@@ -78,7 +78,11 @@ explain explore extract fine-tune generate implement install introduce learn mak
 remove replace try understand upload validate verify write
 """
 _NEVER_NOUNS = frozenset(_NEVER_NOUNS_WORDS.split())
-_COUNTS = "another every many much several two three four five ten half"
+_NEVER_LAST = frozenset(
+    {"to", "and", "or", "the", "a", "an", "of", "your", "my", "our", "with", "between", "&", "into"}
+)
+"""What a heading ends with only when it was cut."""
+_COUNTS = "another every many much several two three four five six seven eight nine ten half"
 
 
 class Topic(NamedTuple):
@@ -101,16 +105,19 @@ def topic_of(chunk: Chunk) -> Topic | None:
 def title_of(chunk: Chunk) -> str:
     """The document's title without the name of its author or site; empty where it says nothing."""
     parts = _SITE.split(chunk.title)
-    own = [part for part in parts if not set(words(chunk.author)) <= set(words(part))] or parts
+    name = set(words(chunk.author))
+    own = [part for part in parts if not name <= {word.removesuffix("'s") for word in words(part)}] or parts
     plain = plain_heading(max(own, key=len))
     return "" if _GENERIC.fullmatch(plain) else plain
 
 
 def title_within(chunk: Chunk) -> str:
     """The title as it stands within a sentence; empty where it says nothing."""
-    title = title_of(chunk)
+    title = _LABEL.sub("", title_of(chunk))
     topic = _topic(title, chunk.text) if title else None
-    return topic.text.rstrip("?") if topic and topic.kind != "question" else title.rstrip("?")
+    if topic is None or topic.kind == "question":
+        return title.rstrip("?")
+    return f"how to {topic.text}" if topic.kind == "task" else topic.text
 
 
 def label(chunk: Chunk) -> str:
@@ -124,8 +131,9 @@ def plain_heading(heading: str) -> str:
     bare = _NUMBER.sub("", " ".join(_DECORATION.sub(" ", heading.replace("\\", "")).split()))
     bare = " ".join(_BRACKETS.sub("", bare).replace("#", "").split()[:MAX_WORDS])
     found = bare.split()
-    cut = len(heading.split()) > MAX_WORDS or heading.rstrip().endswith(("-", ",", ":"))
-    while cut and len(found) > 1 and found[-1].casefold().strip(",-") in topic_neutral() | {"&"}:
+    if heading.rstrip().endswith("-") and len(found) > 1:
+        found.pop()  # half of a word: whoever made the heading cut it
+    while len(found) > 1 and found[-1].casefold().strip(",-") in _NEVER_LAST:
         found.pop()
     return _WORD_END.sub("", " ".join(found)).strip(" .!")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.datasets.passages import choose, distinct, is_answer
+from twin.datasets.passages import answer_of, choose, distinct, is_answer
 from twin.records import Chunk
 
 PROSE = (
@@ -76,3 +76,28 @@ def test_the_choice_does_not_depend_on_the_order_of_passages(order: list[int], c
     chosen = choose([chunks[index] for index in order], cap, seed)
     assert chosen == choose(chunks, cap, seed)
     assert len({chunk.id for chunk in chosen}) == len(chosen) == min(cap, 12)
+
+
+def test_what_others_said_is_no_answer_and_goes_with_the_words_that_lead_to_it() -> None:
+    quote = "> People say a lot of things,\n> and this is one of them."
+    assert answer_of(f"{PROSE} As she put it:\n\n{quote}\n\n{PROSE}") == f"{PROSE}\n\n{PROSE}"
+    assert answer_of(f"I read this:\n\n{quote}\n\n> {PROSE}") is None
+    spoken = f"He wrote to me. “{PROSE.replace(chr(10), ' ')}” That was all. I agreed."
+    assert answer_of(spoken) is None
+    fenced = f"{PROSE}\n\n```\n> a prompt that is code\n```"
+    assert answer_of(fenced) == fenced
+
+
+def test_pictures_headings_and_torn_sentences_are_no_part_of_an_answer() -> None:
+    assert answer_of(f"## One machine\n\n### Why\n\n{PROSE}") == PROSE
+    assert answer_of(f'{PROSE}\n\n<img width="5" src="a.png">\n\n![a plot](b.png)') == PROSE
+    assert answer_of(f"came to nothing after all. {PROSE}") == PROSE
+    assert answer_of(f"libxml2 came to nothing. {PROSE}") == f"libxml2 came to nothing. {PROSE}"
+    assert answer_of(f"{PROSE} Here is how:") == PROSE
+
+
+def test_code_without_a_fence_and_program_output_are_not_prose() -> None:
+    code = "class Sink(Base): def __init__(self, client: Client, name: str): self._client = client; self.x = {1: [2]}. "
+    assert answer_of(code * 5 + "That is it. It works.") is None
+    output = "\n".join(f"$ run --number {number} and see. It prints a line." for number in range(12))
+    assert answer_of(f"{output}\n\nThat is all. It works.") is None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Gains = Mapping[tuple[str, str], float]
     """By chunk id and instruction."""
 
-__all__ = ["InstructionSource", "build"]
+__all__ = ["InstructionSource", "build", "to_be_written"]
 
 LEAST_GAIN = 0.1
 """Nats a token that a written instruction has to bring: what brings less shares words with the passage by chance."""
@@ -82,7 +82,7 @@ def build(
     passages = [*planned.train, *planned.test]
     backwards = Backwards(search, planned, cache=cache, shown=shown or Shown(), name=search_name)
     desk = _Desk(planned, backwards)
-    written = _written(_to_be_written(planned, most_written, test_share), writer, backwards)
+    written = _written(to_be_written(planned, most_written, test_share), writer, backwards)
     on_progress(f"{writer.name} wrote instructions that lead back for {len(written)} passages")
     chosen = desk.choose([chunk for chunk in passages if chunk.id not in written], {})
     measured = _measured(planned, written, chosen, reader, cache)
@@ -128,7 +128,7 @@ class _Desk:
         return found
 
 
-def _to_be_written(planned: Plan, most: int, test_share: float) -> list[Chunk]:
+def to_be_written(planned: Plan, most: int, test_share: float) -> list[Chunk]:
     """The passages that a model writes for: its third, at most `most` of them, shared out over the splits."""
     most_test = round(most * test_share)
     return [

@@ -54,14 +54,14 @@ class Keywords:
 
         A word that stands behind an article keeps it: `the corpus`.
         """
-        tokens = _TOKEN.findall(_CODE.sub(" ", without_links(chunk.text)))
+        tokens = _TOKEN.findall(_CODE.sub(" ", without_links(chunk.text)).replace("’", "'"))
         known, stop = content_words(without), topic_neutral() | _WEAK
         occurrences = Counter(token.casefold() for token in tokens)
         nouns = _like_nouns(tokens)
         weights = {
             word: (1 + math.log(times)) * self._rarity(word) * (NOUN_WEIGHT if word in nouns else 1.0)
             for word, times in occurrences.items()
-            if len(word) >= MIN_LETTERS and word not in stop and not word.endswith(_NOT_NOUNS)
+            if len(word) >= MIN_LETTERS and word not in stop and not word.endswith(_NOT_NOUNS) and "'" not in word
             if not content_words(word) <= known
         }
         best = _distinct(sorted(weights, key=lambda word: (-weights[word], word)))

@@ -28,6 +28,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The author's own words in each of these passages and in each of `usable`, by chunk id."""
     usable: list[Chunk]
     """Every passage that could be learned from, those that the cap left out too."""
+    suitable: int
+    """How many passages read as an answer and repeat nothing."""
     chunks: list[Chunk]
     """All passages of the corpus."""
     test_documents: frozenset[str]
@@ -68,6 +70,7 @@ def plan(chunks: Iterable[Chunk], *, cap: int, test_share: float, seed: int) -> 
         test=chosen_test,
         answers={key: answer for key, answer in answers.items() if key in kept},
         usable=own,
+        suitable=len(own) + len(test),
         chunks=everything,
         test_documents=frozenset(held_out),
         rejected={reason: count for reason, count in rejected.items() if count},

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["about_heading", "continuing", "last_resorts", "with_keywords"]
 
+NAMED_SHARE = 0.7
+"""A topic that has so much of the title's words names it already."""
+
 PHRASINGS: dict[Kind, tuple[str, ...]] = {
     "thing": (
         "What do you think about {}?",
@@ -213,7 +216,9 @@ def _asked_with(topic: Topic, phrasing: str, keywords: Sequence[str], chunk: Chu
 
 def _placed(asked: str, topic: Topic, chunk: Chunk, attempt: int) -> str:
     """The request behind a mention of the title, where the topic does not name it already."""
-    return asked if content_words(title_of(chunk)) <= content_words(topic.text) else _of_title(asked, chunk, attempt)
+    title = content_words(title_of(chunk))
+    is_named = len(title & content_words(topic.text)) >= NAMED_SHARE * len(title)
+    return asked if is_named else _of_title(asked, chunk, attempt)
 
 
 def _of_title(asked: str, chunk: Chunk, attempt: int) -> str:
