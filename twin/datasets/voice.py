@@ -14,7 +14,16 @@ QUOTED_WORDS = 12
 
 _BLOCK_QUOTE = re.compile(r" {0,3}>")
 _PICTURE = re.compile(r"<img\b[^>]*>|!\[[^\]]*\]\([^)\n]*\)|^\s*</?(?:p|div|figure|figcaption|br)\b[^>]*>\s*$", re.M)
-_HEADINGS = re.compile(r"\A(?:#{1,6}[ \t][^\n]*\n\s*)+")
+_BEFORE = re.compile(
+    r"""\A(?:
+    [ \t]*\n
+    | \#{1,6}[ \t][^\n]*\n
+    | (?P<fence>```|~~~)[^\n]*\n(?:.*?\n)??(?P=fence)[^\n]*(?:\n|\Z)
+    | (?:\t|[ ]{4,})\S[^\n]*\n
+    )+""",
+    re.DOTALL | re.VERBOSE,
+)
+"""Headings and code before the first words."""
 _QUOTED = re.compile(rf"[“«\"](?:[^\s”»\"]+\s+){{{QUOTED_WORDS - 1},}}[^\s”»\"]+[”»\"]")
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+(?=\n)|\n[ \t]*\n[ \t]*(?=\n)")
 _TORN_START = re.compile(rf".*?[{SENTENCE_MARKS}][\"”')]*\s+(?=[\"“(]?[A-Z])", re.DOTALL)
@@ -24,9 +33,9 @@ _LEAD_IN = re.compile(rf"(?:(?<=[{SENTENCE_MARKS}])\s|\n|\A)[^{SENTENCE_MARKS}\n
 def own_words(text: str) -> str:
     """The passage without what another one said, and without what cannot be said at all.
 
-    Block quotes and pictures go, with the words that lead to them ("As she put it:"), and headings at the beginning. A
-    passage that was cut from the middle of a sentence begins with the next one. Everything else stays as it was
-    written.
+    Block quotes and pictures go, with the words that lead to them ("As she put it:"), and headings and code before
+    the first words. A passage that was cut from the middle of a sentence begins with the next one. Everything else
+    stays as it was written.
     """
     kept: list[str] = []
     lines = text.split("\n")
@@ -35,8 +44,8 @@ def own_words(text: str) -> str:
             kept = _without_lead_in(kept)
         else:
             kept.append(line if is_code else _PICTURE.sub("", line).rstrip() if _PICTURE.search(line) else line)
-    whole = _BLANK_LINES.sub("\n", "\n".join(_without_lead_in(kept))).strip()
-    return _from_a_sentence(_HEADINGS.sub("", whole))
+    whole = _BLANK_LINES.sub("\n", "\n".join(_without_lead_in(kept)))
+    return _from_a_sentence(_BEFORE.sub("", whole).strip())
 
 
 def said_by_others(text: str) -> str:

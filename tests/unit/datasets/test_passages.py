@@ -90,6 +90,7 @@ def test_what_others_said_is_no_answer_and_goes_with_the_words_that_lead_to_it()
 
 def test_pictures_headings_and_torn_sentences_are_no_part_of_an_answer() -> None:
     assert answer_of(f"## One machine\n\n### Why\n\n{PROSE}") == PROSE
+    assert answer_of(f"```python\nx = 1\n```\n    y = 2\n\n{PROSE}") == PROSE
     assert answer_of(f'{PROSE}\n\n<img width="5" src="a.png">\n\n![a plot](b.png)') == PROSE
     assert answer_of(f"came to nothing after all. {PROSE}") == PROSE
     assert answer_of(f"libxml2 came to nothing. {PROSE}") == f"libxml2 came to nothing. {PROSE}"

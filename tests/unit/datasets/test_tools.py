@@ -42,7 +42,7 @@ def test_an_exported_dataset_loads_elsewhere(tmp_path: Path) -> None:
     assert [row["completion"][0]["content"] for row in rows] == [
         one.answer for one in datasets.canonical(dataset.train)
     ]
-    loaded = hugging_face.load_from_disk(str(tmp_path / "out" / "hf"))
+    loaded = hugging_face.DatasetDict.load_from_disk(str(tmp_path / "out" / "hf"))
     assert {name: len(split) for name, split in loaded.items()} == {
         "train": len(dataset.train),
         "test": len(dataset.test),

@@ -68,7 +68,7 @@ class Keywords:
         return [f"{nouns.get(word, '')} {_as_written(word, tokens)}".strip() for word in best[:count]]
 
     def _rarity(self, word: str) -> float:
-        return math.log(1 + self._passages / (1 + self._passages_with[word]))
+        return math.log(1 + (1 + self._passages) / (1 + self._passages_with[word]))
 
 
 def _like_nouns(tokens: list[str]) -> dict[str, str]:
