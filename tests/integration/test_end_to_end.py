@@ -24,6 +24,7 @@ CORPUS = Path(__file__).parent.parent / "corpus"
 SERVICES = ["mongod", "console", "endpoint", "twin"]
 SETTINGS = {
     "TRAINING_MAX_SAMPLES": "16",
+    "TRAINING_WRITTEN_SAMPLES": "2",
     "TRAINING_MAX_STEPS": "6",
     "TRAINING_MAX_LENGTH": "384",
     "EVALUATION_MAX_SAMPLES": "3",

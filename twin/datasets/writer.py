@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from twin import disk
 from twin.datasets.filters import tidy, why_not
 from twin.datasets.headings import label
+from twin.errors import GenerationInterrupted, Overloaded
 from twin.records import content_hash
 from twin.text.words import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -39,6 +41,8 @@ MAX_TOKENS = 40 * QUESTIONS
 TEMPERATURES = (0.0, 0.7, 0.9)
 """One attempt each; another is made only when what came of the ones before cannot be used."""
 PARALLEL = 2
+PAUSES = (1.0, 4.0, 15.0, 60.0, 120.0)
+"""Seconds: a server that limits its rate does so by the minute."""
 
 SYSTEM = "You are a reader who asks short questions."
 EXAMPLES = (
@@ -96,12 +100,20 @@ class InstructionCache:
 class InstructionWriter:
     """Writes instructions with one chat model, asking for none twice.
 
-    `writer` is entered only if something must be asked. `name` says which model it is: other name, other cache.
+    `writer` is entered only if something must be asked. `name` says which model it is: other name, other cache. A model
+    that is overloaded, or breaks off, is asked again after the pauses in PAUSES; `sleep` waits that many seconds.
     """
 
     def __init__(
-        self, writer: AbstractContextManager[Writer], *, name: str, cache: InstructionCache, seed: int
+        self,
+        writer: AbstractContextManager[Writer],
+        *,
+        name: str,
+        cache: InstructionCache,
+        seed: int,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self.name = name
         self._writer = writer
         self._cache = cache
@@ -142,9 +154,17 @@ class InstructionWriter:
         key = content_hash(self.name, PROMPT_VERSION, str(temperature), str(self._seed), *said)
         reply = self._cache.get(key)
         if reply is None and writer is not None:
-            reply = writer.complete(messages, max_tokens=MAX_TOKENS, temperature=temperature, seed=self._seed).text
+            reply = self._patiently(writer, messages, temperature)
             self._cache.put(key, reply)
         return reply
+
+    def _patiently(self, writer: Writer, messages: list[dict[str, str]], temperature: float) -> str:
+        for pause in PAUSES:
+            try:
+                return writer.complete(messages, max_tokens=MAX_TOKENS, temperature=temperature, seed=self._seed).text
+            except (Overloaded, GenerationInterrupted):
+                self._sleep(pause)
+        return writer.complete(messages, max_tokens=MAX_TOKENS, temperature=temperature, seed=self._seed).text
 
 
 def writer_messages(chunk: Chunk) -> list[dict[str, str]]:

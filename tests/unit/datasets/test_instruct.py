@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,11 +12,14 @@ import pytest
 from tests.unit.datasets.support import CHUNKS, RuleWriter, WordSearch, a_chunk, make
 from twin import datasets
 from twin.artifacts import ArtifactStore
-from twin.datasets import InstructDataset, leaks, to_messages
+from twin.datasets import InstructDataset, InstructionWriter, leaks, to_messages
 from twin.datasets.instruct.choosing import MAX_SHARE, beginning
 from twin.datasets.writer import writer_messages
-from twin.errors import ArtifactError, ModelUnavailable
+from twin.errors import ArtifactError, ModelUnavailable, Overloaded
 from twin.prompts import answer_messages
+from twin.training.base_model import BaseModel
+from twin.training.job import TrainingJob
+from twin.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from twin.datasets import Likelihood, Unfinished
     from twin.records import Chunk, InstructSample
+    from twin.serving.client import Completion
 
 
 class RuleReader:
@@ -188,6 +192,34 @@ def test_a_writer_that_fails_loses_nothing_that_it_wrote(tmp_path: Path) -> None
     assert len(rest.asked) == len(whole.asked) - 4
 
 
+class Busy(RuleWriter):
+    """Refuses the first requests as an overloaded server does, and then answers garbage to some."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self._refusals = refusals
+
+    def complete(self, messages: Sequence[dict[str, str]], **more: Any) -> Completion:
+        with self._lock:
+            self._refusals -= 1
+            if self._refusals >= 0:
+                raise Overloaded("Busy.")
+        reply = super().complete(messages, **more)
+        return msgspec.structs.replace(reply, text="\x00}{\n\n???") if "bread" in messages[-1]["content"] else reply
+
+
+def test_a_teacher_that_is_busy_is_asked_again_and_one_that_talks_nonsense_is_done_without(tmp_path: Path) -> None:
+    pauses: list[float] = []
+    cache = datasets.InstructionCache(tmp_path)
+    writer = InstructionWriter(Busy(3).running(), name="busy", cache=cache, seed=1, sleep=pauses.append)
+    bread, boats = writer.write([CHUNKS[0], CHUNKS[4]])
+    assert (bread, len(boats)) == ([], 2)
+    assert len(pauses) == 3
+    gone = InstructionWriter(Busy(100).running(), name="gone", cache=cache, seed=1, sleep=pauses.append)
+    with pytest.raises(Overloaded):
+        gone.write([CHUNKS[0]])
+
+
 def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     dataset = make(CHUNKS, tmp_path / "a")
     held_out = next(chunk for chunk in CHUNKS if chunk.document_id in dataset.test_documents)
@@ -235,18 +267,24 @@ def edited(chunks: Sequence[Chunk], document: str) -> list[Chunk]:
     ]
 
 
+def job_of(dataset: InstructDataset, folder: Path) -> tuple[str, bytes]:
+    """The name of the job that would train on a dataset, and what it would read."""
+    datasets.write_channels(dataset, folder)
+    train = folder / "train" / "samples.jsonl"
+    base = BaseModel(name="base", folder=folder, gguf=None, sha256="ab")
+    job = TrainingJob(dataset_version=dataset.training_version, base=base, recipe=Recipe(), train=train)
+    return job.name, train.read_bytes()
+
+
 def test_an_edit_of_held_out_text_makes_another_dataset_and_no_other_training_data(tmp_path: Path) -> None:
     before = make(CHUNKS, tmp_path / "made")
     after = make(edited(CHUNKS, before.test[0].document_id), tmp_path / "made")
     assert after.version != before.version
     assert after.training_version == before.training_version
-    channels = []
-    for name, dataset in (("before", before), ("after", after)):
-        datasets.write_channels(dataset, tmp_path / name)
-        channels.append((tmp_path / name / "train" / "samples.jsonl").read_bytes())
-    assert channels[0] == channels[1]
+    assert job_of(before, tmp_path / "before") == job_of(after, tmp_path / "after")
     learned = make(edited(CHUNKS, before.train[0].document_id), tmp_path / "made")
     assert learned.training_version != before.training_version
+    assert job_of(learned, tmp_path / "learned")[0] != job_of(before, tmp_path / "before")[0]
 
 
 def test_ids_figures_and_order_are_no_training_data(tmp_path: Path) -> None:
