@@ -17,7 +17,7 @@ Kind = Literal["thing", "doing", "task", "clause", "case", "statement", "questio
 """`thing`: the index. `doing`: moving a home. `task`: create a key. `clause`: how fast it is. `case`: when nothing is
 found. `statement`: everything is kept. `question`: Is it up?"""
 
-MAX_WORDS = 12
+MAX_WORDS = 14
 
 _GENERIC = re.compile(
     r"(?:the |introduction|questions?|answers?|problem|solution|context|motivation|goals?|idea|results?|setup|code|"
@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"^\W*(?:(?:\d+(?:\.\d+)*|[IVX]+|[A-H])[.):]\W*|\d+\s+(?=[A
 _LABEL = re.compile(r"^\w+(?: \d+)?: +(?=\S+ \S)")
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _SITE = re.compile(r"\s+(?:\||[-–—])\s+|\s*\|\s*")
+_SENTENCE = re.compile(r"(?<=[^\W\d][^\W\d][.!])\s+(?=[A-Z])")
 _WORD_END = re.compile(r"[\s,;:&-]+$")
 
 _ASKS = frozenset(
@@ -115,8 +116,10 @@ def title_within(chunk: Chunk) -> str:
     """The title as it stands within a sentence; empty where it says nothing."""
     title = _LABEL.sub("", title_of(chunk))
     topic = _topic(title, chunk.text) if title else None
-    if topic is None or topic.kind == "question":
-        return title.rstrip("?")
+    if topic is None:
+        return title
+    if topic.kind == "question":
+        return f'"{topic.text}"'
     return f"how to {topic.text}" if topic.kind == "task" else topic.text
 
 
@@ -127,8 +130,9 @@ def label(chunk: Chunk) -> str:
 
 
 def plain_heading(heading: str) -> str:
-    """A heading without decoration, numbering and what is in brackets, at most 12 words of it."""
+    """A heading without decoration, numbering and what is in brackets, at most 14 words of it."""
     bare = _NUMBER.sub("", " ".join(_DECORATION.sub(" ", heading.replace("\\", "")).split()))
+    bare = _SENTENCE.split(bare, maxsplit=1)[0]
     bare = " ".join(_BRACKETS.sub("", bare).replace("#", "").split()[:MAX_WORDS])
     found = bare.split()
     if heading.rstrip().endswith("-") and len(found) > 1:
@@ -146,7 +150,7 @@ def _topic(heading: str, passage: str) -> Topic | None:
     if not found:
         return None
     first = found[0]
-    if first in _ASKS:
+    if first in _ASKS or (first in _CLAUSES and _is_inverted(found)):
         return Topic("question", f"{heading}?")
     if first in _OPENERS or first in _PREPOSITIONS or (first.endswith("ed") and len(first) > 4):
         return None
@@ -168,6 +172,12 @@ def _kind(found: list[str]) -> Kind:
     if _FINITE & set(rest) and not (_CLAUSES | _RELATIVE) & set(found):
         return "statement"
     return "thing"
+
+
+def _is_inverted(found: list[str]) -> bool:
+    """Whether a clause has the order of a question: `how do we ...`, `what is the ...`, unlike `what is compared`."""
+    second, third = (*found, "", "")[1:3]
+    return second in _ASKS and (found[0] in {"how", "why", "where"} or third in {"the", "a", "an", "your", "my", "our"})
 
 
 def _is_gerund(word: str) -> bool:

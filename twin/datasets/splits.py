@@ -11,9 +11,7 @@ from twin.text.shingles import shingles
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twin.records import Chunk
-
-__all__ = ["MAX_OVERLAP", "HeldOutText", "held_out_documents", "without_copies_of"]
+__all__ = ["MAX_OVERLAP", "HeldOutText", "held_out_documents"]
 
 MAX_OVERLAP = 0.2
 """A passage is a copy when more than this share of its runs of eight words is found in the other texts, or when it has
@@ -55,12 +53,6 @@ class HeldOutText:
         return len(shared) > MAX_OVERLAP * len(own) or any(
             count > MAX_OVERLAP * self._sizes[number] for number, count in counts.items()
         )
-
-
-def without_copies_of(held_out: Iterable[str], chunks: Iterable[Chunk]) -> list[Chunk]:
-    """The chunks without those that repeat a part of the held-out texts."""
-    known = HeldOutText(held_out)
-    return [chunk for chunk in chunks if not known.is_in(chunk.text)]
 
 
 def _held_out(documents: list[str], test_share: float, seed: int) -> list[str]:

@@ -102,3 +102,10 @@ def test_code_without_a_fence_and_program_output_are_not_prose() -> None:
     assert answer_of(code * 5 + "That is it. It works.") is None
     output = "\n".join(f"$ run --number {number} and see. It prints a line." for number in range(12))
     assert answer_of(f"{output}\n\nThat is all. It works.") is None
+
+
+def test_an_answer_ends_with_a_whole_sentence_or_as_its_author_ends_all_of_them() -> None:
+    assert answer_of(f"{PROSE}\n\n* * *\n\n### What comes next") == PROSE
+    assert answer_of(f"{PROSE} And for this page, we have") == PROSE
+    listed = f"{PROSE}\n\n- it was cheaper\n- it was known"
+    assert answer_of(listed) == listed

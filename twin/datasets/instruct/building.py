@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 from twin.datasets.instruct.choosing import LEADS_STRAIGHT_BACK, Chooser, Chosen, candidates, method_of
 from twin.datasets.instruct.dataset import InstructDataset
 from twin.datasets.instruct.keywords import Keywords
-from twin.datasets.instruct.planning import plan
+from twin.datasets.instruct.planning import COPY_OF_HELD_OUT, plan
 from twin.datasets.instruct.reading import gains
 from twin.datasets.instruct.samples import sample_of, with_histories
 from twin.datasets.instruct.search import Backwards, Shown
+from twin.datasets.leakage import leaks
 from twin.text.words import normalise
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from twin.datasets.instruct.reading import Reader
     from twin.datasets.instruct.search import Search
     from twin.datasets.writer import InstructionCache
-    from twin.records import Chunk
+    from twin.records import Chunk, InstructSample
 
     Gains = Mapping[tuple[str, str], float]
     """By chunk id and instruction."""
@@ -94,15 +95,25 @@ def build(
         if chunk.id in chosen
     ]
     samples = with_histories(samples, planned)
-    rejected = Counter(planned.rejected) + Counter({LEADS_ELSEWHERE: len(passages) - len(samples)})
+    return _dataset(samples, planned, writer.name, {LEADS_ELSEWHERE: len(passages) - len(samples)})
+
+
+def _dataset(
+    samples: Sequence[InstructSample], planned: Plan, writer: str, rejected: dict[str, int]
+) -> InstructDataset:
+    """The samples by split, without those that ask or show on one side what belongs to the other."""
     train = [sample for sample in samples if sample.split == "train"]
     asked = {normalise(sample.instruction) for sample in train}
+    test = [one for one in samples if one.split == "test" and normalise(one.instruction) not in asked]
+    leaking = {leak.sample_id for leak in leaks(train, test, planned.held_out)}
     return InstructDataset(
-        train=train,
-        test=[one for one in samples if one.split == "test" and normalise(one.instruction) not in asked],
-        rejected=dict(sorted(rejected.items())),
+        train=[sample for sample in train if sample.id not in leaking],
+        test=test,
+        rejected=dict(
+            sorted((Counter(planned.rejected) + Counter(rejected | {COPY_OF_HELD_OUT: len(leaking)})).items())
+        ),
         test_documents=planned.test_documents,
-        writer=writer.name,
+        writer=writer,
     )
 
 

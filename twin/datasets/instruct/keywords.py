@@ -22,10 +22,14 @@ NOUN_WEIGHT = 2.0
 """How much more a word counts that stands like a noun at least once: after an article and before punctuation, say."""
 
 _CODE = re.compile(r"^(```|~~~).*?(?:^\1|\Z)|(`+)[^`\n]+\2|^(?:\t| {4,})\S[^\n]*$", re.MULTILINE | re.DOTALL)
+CODE = "`"
+"""Stands where code was: what is beside code may be a part of its name."""
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*|[^\w\s]")
 _ARTICLES = frozenset(
     {"a", "an", "the", "its", "their", "this", "these", "each", "every", "no", "my", "our", "your", "of"}
 )
+_ENDS = frozenset(".;:!?)")
+"""No comma: an adjective stands before one as well."""
 _REPEATED = {"a": "a", "an": "an", "the": "the", "its": "the", "their": "the", "this": "the", "each": "the"}
 _NOT_NOUNS = ("ly", "ed", "est")
 _WEAK_WORDS = """
@@ -54,7 +58,7 @@ class Keywords:
 
         A word that stands behind an article keeps it: `the corpus`.
         """
-        tokens = _TOKEN.findall(_CODE.sub(" ", without_links(chunk.text)).replace("’", "'"))
+        tokens = _TOKEN.findall(_CODE.sub(f" {CODE} ", without_links(chunk.text)).replace("’", "'"))
         known, stop = content_words(without), topic_neutral() | _WEAK
         occurrences = Counter(token.casefold() for token in tokens)
         nouns = _like_nouns(tokens)
@@ -62,7 +66,7 @@ class Keywords:
             word: (1 + math.log(times)) * self._rarity(word) * (NOUN_WEIGHT if word in nouns else 1.0)
             for word, times in occurrences.items()
             if len(word) >= MIN_LETTERS and word not in stop and not word.endswith(_NOT_NOUNS) and "'" not in word
-            if not content_words(word) <= known
+            if not content_words(word) <= known and not (word.endswith("ing") and word not in nouns)
         }
         best = _distinct(sorted(weights, key=lambda word: (-weights[word], word)))
         return [f"{nouns.get(word, '')} {_as_written(word, tokens)}".strip() for word in best[:count]]
@@ -79,7 +83,8 @@ def _like_nouns(tokens: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for before, word, after in zip(["", *tokens], tokens, [*tokens[1:], "."], strict=False):
         article = before.casefold()
-        if article in _ARTICLES and (not after[0].isalpha() or after.casefold() in topic_neutral()):
+        ends = after in _ENDS or after.casefold() in topic_neutral()
+        if article in _ARTICLES and ends:
             found.setdefault(word.casefold(), _REPEATED.get(article, ""))
     return found
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin.datasets.passages import answer_of, choose, distinct
-from twin.datasets.splits import held_out_documents, without_copies_of
+from twin.datasets.splits import HeldOutText, held_out_documents
 from twin.records import Chunk  # noqa: TC001 - msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Plan", "plan"]
+__all__ = ["COPY_OF_HELD_OUT", "Plan", "plan"]
 
 REPEATED_PASSAGE = "repeats another passage"
 COPY_OF_HELD_OUT = "repeats held-out text"
@@ -57,7 +57,13 @@ def plan(chunks: Iterable[Chunk], *, cap: int, test_share: float, seed: int) -> 
     held_out = held_out_documents({chunk.document_id: chunk.author for chunk in suitable}, test_share, seed)
     test = list(distinct(chunk for chunk in suitable if chunk.document_id in held_out))
     train = list(distinct(chunk for chunk in suitable if chunk.document_id not in held_out))
-    own = without_copies_of((chunk.text for chunk in everything if chunk.document_id in held_out), train)
+    kept_out = HeldOutText(
+        text
+        for chunk in everything
+        if chunk.document_id in held_out
+        for text in (chunk.text, answers.get(chunk.id, ""))
+    )
+    own = [chunk for chunk in train if not (kept_out.is_in(chunk.text) or kept_out.is_in(answers[chunk.id]))]
     rejected = {
         REPEATED_PASSAGE: len(suitable) - len(test) - len(train),
         COPY_OF_HELD_OUT: len(train) - len(own),

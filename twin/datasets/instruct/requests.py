@@ -95,13 +95,7 @@ PHRASINGS: dict[Kind, tuple[str, ...]] = {
         "Tell me more: {}, you say?",
         "Suppose that {}. What then?",
     ),
-    "question": (
-        "{}",
-        "{} I would like your answer.",
-        "Tell me: {}",
-        "A question for you: {}",
-        "{} What is your view?",
-    ),
+    "question": ("{}", "{} I would like your answer.", "{} What is your view?", "{} What would you say?"),
 }
 PLACES = (
     "I have a question about {}. ",
