@@ -18,6 +18,7 @@ EXTRAS = {
     "app/inference": {"app", "train"},
     "twin/collection": {"collect"},
     "twin/cleaning": {"collect"},
+    "twin/datasets": {"train"},  # exporting to Hugging Face's format
     "twin/training": {"train"},
     "twin/evaluation": {"train"},
     "twin/features": {"train"},  # sentence models of other kinds than BERT
