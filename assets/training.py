@@ -9,6 +9,7 @@ import dagster as dg
 from assets.datasets import instruct_dataset
 from assets.describe import OWNER, counted, picture, publishing, stopwatch, table
 from assets.features import vector_index
+from assets.preferences import preference_dataset
 from resources import (
     ArtifactsResource,
     BaseModelResource,
@@ -21,6 +22,7 @@ from resources import (
 )
 from twin import datasets, training
 from twin.artifacts.model_folder import weights_sha256
+from twin.datasets import preferences
 from twin.evaluation import assessment, charts, interview, tables
 from twin.evaluation.gate import gate
 from twin.evaluation.held_out import shown_by_twin
@@ -43,7 +45,7 @@ class TrainingConfig(dg.Config):
 
 
 @dg.asset(
-    deps=[instruct_dataset],
+    deps=[instruct_dataset, preference_dataset],
     group_name=GROUP,
     kinds={"huggingface", "pytorch"},
     owners=[OWNER],
@@ -59,15 +61,18 @@ def fine_tuned_model(
     trainer: TrainerResource,
 ) -> dg.MaterializeResult:
     """The base model fine-tuned with LoRA on the instruct dataset, merged and exported for serving."""
-    dataset = datasets.current(artifacts.store)
+    dataset, recipe = datasets.current(artifacts.store), recipes.from_settings(read(TrainingSettings))
+    pairs = preferences.current(artifacts.store).of(dataset) if recipe.dpo_steps else None
     with stopwatch() as watch, TemporaryDirectory() as folder:
         datasets.write_channels(dataset, Path(folder))
         job = TrainingJob(
             dataset_version=dataset.training_version,  # what is held out makes no other model
             base=base_model.ensure(),
-            recipe=recipes.from_settings(read(TrainingSettings)),
+            recipe=recipe,
             train=Path(folder, "train", "samples.jsonl"),
             test=Path(folder, "test", "samples.jsonl"),
+            preference=preferences.write_channel(pairs, Path(folder)) if pairs else None,
+            preference_version=pairs.version if pairs else "",
             run_id=context.run.run_id,
         )
         model = catalog.find_or_train(
@@ -91,6 +96,7 @@ def fine_tuned_model(
             base_model=job.base.name,
             dataset_version=dataset.version,
             training_version=dataset.training_version,
+            preference_version=job.preference_version or None,
             hyperparameters=model.manifest["hyperparameters"],
             seconds=watch.seconds,
             **metrics,

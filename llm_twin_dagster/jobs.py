@@ -12,7 +12,12 @@ ingest = dg.define_asset_job(
 train = dg.define_asset_job(
     "train",
     selection=dg.AssetSelection.assets(
-        "instruct_dataset", "retrieval_evaluation", "fine_tuned_model", "model_evaluation", "registered_model"
+        "instruct_dataset",
+        "preference_dataset",
+        "retrieval_evaluation",
+        "fine_tuned_model",
+        "model_evaluation",
+        "registered_model",
     ),
     description="From passages to a model that awaits review. Trains only when data, code or recipe changed.",
 )

@@ -160,6 +160,7 @@ def registry_manifest(store: ArtifactStore, assessment: Assessment, decision: Ga
             name: model.manifest[name]
             for name in ("base_model", "base_sha256", "dataset_version", "code_version", "hyperparameters")
         },
+        "preference_version": model.manifest.get("preference_version", ""),
         "scores": assessment.scores.as_metadata(),
         "gate": decision.as_manifest() | {"production": assessment.production},
         "examples": msgspec.to_builtins(assessment.scores.examples),

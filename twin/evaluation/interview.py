@@ -41,6 +41,8 @@ __all__ = ["Contender", "Interview", "base_of", "candidate_of", "decoding", "in_
 
 logger = logging.getLogger(__name__)
 
+KEPT_EVERY = 32
+"""Answers after which they are stored, so that an interrupted run goes on from there."""
 ANSWER_SECONDS = 600.0
 """Nobody waits for a single answer here, and a busy machine takes its time."""
 
@@ -114,12 +116,24 @@ class Interview:
             ModelUnavailable, PlatformError: It could not be run.
         """
         plain, shown = prompts_of(questions)
-        answers = self._answers(contender, [*plain, *shown])
+        answers = self.answers(contender, [*plain, *shown])
         return Said(
             plain=answers[: len(plain)],
             shown=answers[len(plain) :],
             losses=self._losses(contender, questions) if contender.shares_base else None,
         )
+
+    def answers(self, contender: Contender, prompts: Sequence[Prompt]) -> list[Answer]:
+        """What a model answers to prompts, remembered or asked; what it said is kept as it goes.
+
+        Raises:
+            ModelUnavailable, PlatformError: It could not be run.
+        """
+        return [
+            answer
+            for start in range(0, len(prompts), KEPT_EVERY)
+            for answer in self._answers(contender, prompts[start : start + KEPT_EVERY])
+        ]
 
     def _answers(self, contender: Contender, prompts: Sequence[Prompt]) -> list[Answer]:
         patient = {"timeout_seconds": ANSWER_SECONDS, "answer_seconds": ANSWER_SECONDS}

@@ -11,6 +11,7 @@ import msgspec
 
 from twin import datasets
 from twin.artifacts import model_folder
+from twin.datasets import preferences
 from twin.errors import ArtifactError
 from twin.training import VERSION, catalog
 from twin.training.job import TrainingJob
@@ -63,6 +64,7 @@ def reproduce(
     _check_inputs(manifest, base)
     registered = model_folder.manifest_in(store.get_folder(manifest["folder"]))
     dataset = datasets.stored(store, manifest["dataset_version"])
+    pairs = manifest.get("preference_version", "")
     began = time.monotonic()
     with TemporaryDirectory() as folder:
         datasets.write_channels(dataset, Path(folder))
@@ -72,6 +74,8 @@ def reproduce(
             recipe=from_hyperparameters(manifest["hyperparameters"], Recipe),
             train=Path(folder, "train", "samples.jsonl"),
             test=Path(folder, "test", "samples.jsonl"),
+            preference=preferences.write_channel(preferences.stored(store, pairs), Path(folder)) if pairs else None,
+            preference_version=pairs,
         )
         made = catalog.find_or_train(job, trainer, store, force=True, on_progress=on_progress)
         trainer.discard(job)
