@@ -5,6 +5,9 @@ PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14
 BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 TORCH := torch==2.13.0
+WORKERS ?= 2
+# Every child process would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test soak up down lint bench bench-frameworks bench-extraction clean lock browser
@@ -34,8 +37,11 @@ up: install ## Dagster UI :3000, twin :8000, console :8001, in the foreground
 down: install ## Stop what `make up` started
 	@$(BIN)/llm-twin down
 
-test: install browser ## All tests but the soak tests
-	$(BIN)/python -m pytest
+# A file's tests stay with one worker, for they share fixtures. What is marked quiet runs afterwards, also when tests have
+# failed before; reading only the files that have such a mark saves the time to collect all of them.
+test: install browser ## All tests but the soak tests, on as many workers as WORKERS says (2)
+	$(BIN)/python -m pytest -m "not soak and not quiet" -n $(WORKERS) --dist loadfile --no-loadscope-reorder; first=$$?; \
+	  $(BIN)/python -m pytest -m "quiet and not soak" $$(grep -rl --include='*.py' 'mark\.quiet' tests) && exit $$first
 
 soak: install ## Long fault and endurance runs
 	$(BIN)/python -m pytest -m soak

@@ -50,6 +50,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_long_question_is_understood_in_a_moment(piece: str) -> None:
     question = (piece * LONGEST)[:LONGEST]
@@ -76,6 +77,7 @@ def test_an_author_whose_name_is_a_pattern_is_just_a_name() -> None:
     assert set(understood.filters.authors) <= {"(.*)+ [a-z]"}
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("piece", ["index ", "a", "\u0000", "字", "ab cd ", "'", "İß"])
 def test_reranking_long_passages_for_a_long_question_takes_a_moment(piece: str) -> None:
     text = (piece * 4_000)[:4_000]

@@ -207,6 +207,7 @@ def test_an_answer_that_fills_the_context_ends_there(llama: ChatClient) -> None:
     assert 8 < answer.completion_tokens <= 512 - answer.prompt_tokens
 
 
+@pytest.mark.quiet
 def test_a_caller_who_stops_waiting_for_a_whole_answer_frees_the_slot(llama: ChatClient) -> None:
     async def ask_and_leave() -> None:
         asking = asyncio.create_task(llama.acomplete(COUNTING, max_tokens=LONG))
@@ -277,6 +278,7 @@ def test_the_process_answers_to_the_name_it_was_given(process: ModelProcess) -> 
     assert ChatClient(f"{process.url}/v1").complete(QUESTION, max_tokens=1).model == "twin@9"
 
 
+@pytest.mark.quiet
 def test_sigterm_ends_the_process_in_five_seconds_even_in_the_middle_of_an_answer(process: ModelProcess) -> None:
     times: list[float] = []
 

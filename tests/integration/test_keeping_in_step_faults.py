@@ -160,6 +160,7 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_asked_or_written_twice(
         assert (run.state, run.resumes) == ("finished", True)
 
 
+@pytest.mark.quiet
 def test_ctrl_c_ends_a_run_at_once_though_every_host_keeps_it_waiting(
     site: Site, settings: SourceSettings, mongo_uri: str, mongo_database: str
 ) -> None:

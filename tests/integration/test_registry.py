@@ -179,6 +179,7 @@ def test_what_was_registered_survives_a_restart_of_the_console(mongo_uri: str, m
         assert CometRegistry(url + "/comet/", "local", "llm-twin").get("llm-twin", "1.0.0") == before
 
 
+@pytest.mark.quiet
 def test_an_unreachable_registry_is_reported_within_three_seconds() -> None:
     registry = CometRegistry(f"http://127.0.0.1:{free_port()}/comet/", "local", "llm-twin")
     for ask in (
@@ -192,6 +193,7 @@ def test_an_unreachable_registry_is_reported_within_three_seconds() -> None:
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.quiet
 def test_a_server_that_accepts_and_never_answers_counts_as_unreachable() -> None:
     import socket
 
@@ -226,6 +228,7 @@ def test_what_was_kept_in_a_zip_file_can_be_sent_later(mongo_uri: str, mongo_dat
         assert "loss: 1.5 at step 1, 1.25 at step 2" in text
 
 
+@pytest.mark.quiet
 def test_a_console_whose_mongodb_is_gone_counts_as_unreachable(tmp_path: Path) -> None:
     from twin.warehouse import mongod
 

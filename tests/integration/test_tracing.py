@@ -160,6 +160,7 @@ def test_traces_survive_a_restart_of_the_console(console: Console, tracer: Trace
     assert fetched(console, trace_id)["trace"]["input"] == {"question": "before the restart"}
 
 
+@pytest.mark.quiet
 def test_with_the_console_down_requests_are_fast_and_traces_arrive_when_it_is_back(
     console: Console, tracer: Tracer
 ) -> None:
@@ -233,6 +234,7 @@ def test_traces_beyond_the_capacity_are_dropped_and_counted() -> None:
     assert not sender.flush(0.1)
 
 
+@pytest.mark.quiet
 def test_a_trace_of_three_spans_costs_the_request_far_less_than_its_budget(tracer: Tracer, console: Console) -> None:
     answered(tracer, "the SDK is loaded")
     assert tracer.flush(20)

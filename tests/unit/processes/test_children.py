@@ -8,11 +8,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from twin import disk
 from twin.processes import Child, alive, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.quiet
 
 LINGERER = """
 import os, signal, sys, time
