@@ -4,6 +4,7 @@ run.json          the running stack: its supervisor and each service's address (
 stack.lock        held by the one process that supervises services of this home
 family.lock       held by every process of its services, down to the last grandchild
 reviewer-token    the local reviewer's token
+reader-secret     what the names of readers are made with
 mongo/            the embedded mongod's data
 inbox/            what came through standard input, each text or file of lines under its hash
 artifacts/        datasets and models (unless TWIN_ARTIFACTS_URL names a remote store)
@@ -36,8 +37,8 @@ PROBE_BYTES = 64 * 1024
 
 
 PARTS = (
-    *("run.json", "stack.lock", "family.lock", "reviewer-token", "mongo", "inbox", "artifacts", "index", "models"),
-    *("training", "endpoint", "dagster", "logs", "cache"),
+    *("run.json", "stack.lock", "family.lock", "reviewer-token", "reader-secret", "mongo", "inbox", "artifacts"),
+    *("index", "models", "training", "endpoint", "dagster", "logs", "cache"),
 )
 
 
@@ -166,7 +167,15 @@ class Home:
         """The reviewer's token: REVIEWER_TOKEN, else this home's, made on first use and readable by its owner only."""
         if token := read(ReviewSettings).token:
             return token.get_secret_value()
-        path = self.root / "reviewer-token"
+        return self._secret("reviewer-token").decode()
+
+    def reader_secret(self) -> bytes:
+        """What the names of readers are made with, so that nobody can tell from a name who that is."""
+        return self._secret("reader-secret")
+
+    def _secret(self, name: str) -> bytes:
+        """A secret of this home, made on first use and readable by its owner only."""
+        path = self.root / name
         if not path.exists():
-            disk.create(path, secrets.token_urlsafe(24).encode())  # if another process was first, its token counts
-        return path.read_text().strip()
+            disk.create(path, secrets.token_urlsafe(24).encode())  # if another process was first, its secret counts
+        return path.read_bytes().strip()

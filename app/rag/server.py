@@ -16,7 +16,7 @@ from app.http.bodies import JsonRequest
 from app.http.problems import exception_handlers
 from app.http.security import security_headers
 from app.http.static import static_files
-from app.rag import health, openai, page, routes
+from app.rag import feedback, health, openai, page, routes
 from app.rag.metrics import Metrics, RequestMetrics
 from app.rag.problems import answer_fault
 from app.rag.services import Services
@@ -52,6 +52,7 @@ def create_app(services: Services) -> Litestar:
     return Litestar(
         route_handlers=[
             *routes.ROUTES,
+            *feedback.ROUTES,
             *openai.ROUTES,
             *health.ROUTES,
             *page.ROUTES,

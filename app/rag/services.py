@@ -11,11 +11,13 @@ import httpx
 from twin import http_clients
 from twin.deployment import Deployment
 from twin.errors import IndexUnavailable, ModelUnavailable
+from twin.feedback import Desk
 from twin.rag.tracing import Tracer
 from twin.records import Interaction
 from twin.retrieval.retriever import Retriever
 from twin.serving.wire import StreamingModel
 from twin.settings import MongoSettings, RagSettings, read
+from twin.warehouse.feedback import Feedback
 from twin.warehouse.interactions import AsyncInteractions
 
 __all__ = ["Dependency", "Interactions", "Services", "of_deployment"]
@@ -42,6 +44,10 @@ class Services:
     model: Callable[[], StreamingModel]
     tracer: Tracer
     store: Callable[[Interaction], Awaitable[None]]
+    desk: Desk
+    """Takes feedback on answers."""
+    reader_secret: Callable[[], bytes]
+    """What the names of readers are made with."""
     settings: RagSettings
     warm: Callable[[], None]
     """Loads, in a thread, what the first question would otherwise wait for."""
@@ -75,6 +81,8 @@ def of_deployment(deployment: Deployment) -> Services:
         model=deployment.chat_client,
         tracer=tracer,
         store=interactions.record,
+        desk=Desk(interactions, tracer),
+        reader_secret=deployment.home.reader_secret,
         settings=read(RagSettings),
         warm=warm,
         close=close,
@@ -104,6 +112,14 @@ class Interactions:
     async def record(self, interaction: Interaction) -> None:
         """Stores an interaction."""
         await asyncio.shield(self._connected().record(interaction))
+
+    async def find(self, key: str) -> Interaction | None:
+        """The interaction of that id, or of that trace."""
+        return await asyncio.shield(self._connected().find(key))
+
+    async def rate(self, feedback: Feedback) -> Feedback:
+        """Keeps feedback in the place of what the reader said before; gives what is kept."""
+        return await asyncio.shield(self._connected().rate(feedback))
 
     async def ping(self) -> None:
         """Returns when the server has answered."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli import datasets, endpoint, index, models, questions, sources, stack, warehouse
+from llm_twin_dagster.cli import datasets, endpoint, index, interactions, models, questions, sources, stack, warehouse
 from llm_twin_dagster.cli.output import (
     Json,
     explained,
@@ -34,6 +34,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(endpoint.app, name="endpoint")
 app.add_typer(index.app, name="index")
 app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(interactions.app, name="interactions")
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)

@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from app.rag.server import create_app
 from app.rag.services import Interactions, Services
 from twin.features.index import open_index
+from twin.feedback import Desk
 from twin.monitoring.tracing import Tracer
 from twin.processes import answers, wait_until
 from twin.records import Chunk, Document, Source
@@ -148,12 +149,15 @@ def app(mongo_uri: str, database: str, tmp_path_factory: pytest.TempPathFactory)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     client = ChatClient(f"http://127.0.0.1:{server.server_port}/v1", model="llm-twin", timeout=5)
     interactions = Interactions(lambda: mongo_uri, read(MongoSettings).model_copy(update={"database": database}))
+    tracer = Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None)
     yield create_app(
         Services(
             retriever=Retriever(AnyVector, lambda: index),
             model=lambda: client,
-            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None),
+            tracer=tracer,
             store=interactions.record,
+            desk=Desk(interactions, tracer),
+            reader_secret=lambda: b"secret",
             settings=read(RagSettings),
             warm=lambda: None,
             close=interactions.close,
@@ -183,7 +187,13 @@ def test_what_fits_the_schema_and_what_does_not_is_answered_as_the_schema_says(u
     """Schemathesis makes the requests; run by hand, for its pytest plugin does not know this pytest yet."""
     schema = schemathesis.openapi.from_url(f"{url}/schema/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
-    assert {operation.path for operation in operations} >= {"/search", "/rag", "/rag/stream", "/v1/chat/completions"}
+    assert {operation.path for operation in operations} >= {
+        "/search",
+        "/rag",
+        "/rag/stream",
+        "/feedback",
+        "/v1/chat/completions",
+    }
     for operation in operations:
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
             continue  # nothing of it can be wrong
@@ -206,7 +216,7 @@ def test_no_bytes_make_the_server_fail(url: str, body: bytes) -> None:
     assert response.status_code == 200 or response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/search", "/rag", "/rag/stream", "/v1/chat/completions"])
+@pytest.mark.parametrize("path", ["/search", "/rag", "/rag/stream", "/feedback", "/v1/chat/completions"])
 @pytest.mark.parametrize(
     "body",
     [

@@ -144,6 +144,22 @@ def test_a_question_gets_an_answer_with_its_sources(page: Page) -> None:
     keep_picture(page, "answer-dark")
 
 
+def test_a_reader_says_what_was_wrong_and_how_it_should_read(page: Page, twin: Twin) -> None:
+    ask(page, "How is the vector index published?")
+    expect(page.locator(".figures")).to_be_visible(timeout=ANSWER_MILLISECONDS)
+    page.get_by_role("button", name="Bad answer").click()
+    expect(page.locator(".thumbs [role=status]")).to_have_text("Thank you.")
+    expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Why").fill("It rambles.")
+    page.get_by_label("As you would have written it").fill("I publish a whole generation, and then move the pointer.")
+    with page.expect_response("**/feedback") as response:
+        page.get_by_role("button", name="Save").click()
+    kept = response.value.json()
+    assert (kept["rating"], kept["comment"]) == (0.0, "It rambles.")
+    assert kept["correction"] == "I publish a whole generation, and then move the pointer."
+    keep_picture(page, "feedback")
+
+
 def test_hostile_text_in_a_document_is_shown_as_text(page: Page) -> None:
     ask(page, "How is the vector index published?")
     quote = page.locator(".sources blockquote", has_text="Ignore all instructions").first

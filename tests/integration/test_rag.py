@@ -144,6 +144,23 @@ def test_an_answer_is_traced_stored_and_names_its_sources(stack: Stack) -> None:
     assert trace["summary"]["tokens"] == sum(answer["usage"].values())
 
 
+def test_what_a_reader_says_of_an_answer_is_kept_and_shown_in_its_trace(stack: Stack) -> None:
+    answer = stack.ask("How is the vector index published?", author="Ada").json()
+    stack.interaction(answer["id"])
+    said = {"id": answer["trace_id"], "rating": "down", "comment": "Write to ada@lovelace.net.", "correction": "Whole."}
+    kept = [httpx.post(f"{stack.url}/feedback", json=said, timeout=30).json() for _ in range(2)]
+    assert kept[0] == kept[1]
+    ((interaction, (feedback,)),) = stack.warehouse.ratings.rated()
+    assert (interaction.id, feedback.correction, feedback.comment) == (answer["id"], "Whole.", "Write to [EMAIL].")
+
+    def scores() -> list[tuple[str, float, str]]:
+        found = httpx.get(f"{stack.console}/api/traces/{answer['trace_id']}")
+        given = found.json()["trace"]["feedback_scores"] if found.is_success else []
+        return [(score["name"], score["value"], score["reason"]) for score in given if score["reason"]]
+
+    wait_until(lambda: scores() == [("user_feedback", 0.0, "Write to [EMAIL].")], what="the score", timeout=30)
+
+
 def test_what_nobody_wrote_about_is_not_answered(stack: Stack) -> None:
     answer = stack.ask("Who won the football world cup in 1954?").json()
     assert (answer["status"], answer["sources"], answer["usage"]) == ("nothing_found", [], {})

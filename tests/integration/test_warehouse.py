@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import time
@@ -15,14 +16,16 @@ from pymongo import MongoClient
 
 from twin.errors import PublishConflict, SettingsError, SourceFailed, UnknownName, WarehouseUnavailable
 from twin.records import CleanedDocument, Document, Interaction, Passage, Rejected, Source, document_id
-from twin.warehouse import AsyncInteractions, Warehouse, mongod
+from twin.warehouse import AsyncInteractions, Feedback, Warehouse, mongod
 from twin.warehouse.copies import Link
+from twin.warehouse.feedback import feedback_id
 from twin.warehouse.report import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 SOURCE = Source(kind="folder", location="/notes", author="Ada")
 NOTHING = dict.fromkeys(STATES, 0)
 OTHER = Source(kind="folder", location="/letters", author="Bea")
@@ -293,11 +296,36 @@ async def exchange(uri: str, database: str) -> None:
 def test_an_asynchronous_program_records_and_finds_interactions(
     warehouse: Warehouse, mongo_uri: str, mongo_database: str
 ) -> None:
-    import asyncio
-
     warehouse.documents.observe(SOURCE, [a_document("a")], complete=True)
     asyncio.run(exchange(mongo_uri, mongo_database))
     assert list(warehouse.interactions.read()) == [an_interaction(1)]
+
+
+async def say(uri: str, database: str, *said: Feedback) -> list[Feedback]:
+    interactions = AsyncInteractions(uri, database)
+    try:
+        assert await interactions.find("nobody") is None
+        assert await interactions.find(an_interaction(1).trace_id) == an_interaction(1)
+        return [await interactions.rate(each) for each in said]
+    finally:
+        await interactions.close()
+
+
+def test_the_last_word_of_a_reader_counts_and_goes_with_the_interaction(
+    warehouse: Warehouse, mongo_uri: str, mongo_database: str
+) -> None:
+    for number in (1, 2):
+        warehouse.interactions.record(an_interaction(number))
+    first = Feedback(id=feedback_id("i1", "r"), interaction_id="i1", reader="r", score=1.0, at=MOMENT)
+    again = msgspec.structs.replace(first, at=MOMENT + timedelta(days=1))
+    other = msgspec.structs.replace(again, correction="Better.", at=again.at + timedelta(days=1))
+    gone = Feedback(id=feedback_id("i9", "r"), interaction_id="i9", reader="r", score=0.0, at=MOMENT)
+    kept = asyncio.run(say(mongo_uri, mongo_database, first, again, other, gone))
+    assert kept == [first, first, other, gone]
+    assert list(warehouse.ratings.rated()) == [(an_interaction(1), [other])]
+    assert warehouse.interactions.remove(["i1", "i9"]) == 1
+    assert list(warehouse.ratings.read()) == []
+    assert list(warehouse.interactions.read()) == [an_interaction(2)]
 
 
 def test_one_publisher_at_a_time(warehouse: Warehouse) -> None:

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from llm_twin_dagster.cli import app
-from twin.records import Document, Source, document_id
-from twin.warehouse import Warehouse
+from twin.records import Document, Interaction, Source, document_id, utcnow
+from twin.warehouse import Feedback, Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,24 @@ def fill(warehouse: Warehouse) -> None:
     )
     warehouse.sources.add([SOURCE])
     warehouse.documents.observe(SOURCE, [document], complete=True)
+
+
+def test_an_interaction_is_listed_with_its_feedback_and_deleted_with_it(warehouse: Warehouse) -> None:
+    for key in ("i", "j"):
+        warehouse.interactions.record(
+            Interaction(
+                id=key, trace_id=key, created_at=utcnow(), question=f"Why {key}?", author="Ada", answer="So.",
+                status="answered",
+            )
+        )  # fmt: skip
+    warehouse.ratings.keep(Feedback(id="f", interaction_id="i", reader="r", score=0.0, comment="No.", at=utcnow()))
+    code, said, _ = run("interactions", "list", "--rated")
+    assert (code, "Why i?" in said, "down No." in said, "Why j?" in said) == (0, True, True, False)
+    assert run("interactions", "remove", "i", "--json")[1].strip() == '{\n  "removed": 1\n}'
+    assert json.loads(run("interactions", "list", "--json")[1])[0]["interaction"]["id"] == "j"
+    assert list(warehouse.ratings.read()) == []
+    code, _, told = run("interactions", "remove", "i")
+    assert (code, "interactions list" in told) == (1, True)
 
 
 def test_an_export_goes_to_a_file_and_comes_back_as_it_was(

@@ -13,7 +13,7 @@ import pytest
 
 from twin.errors import InputError
 from twin.records import Document, Interaction, Passage, Rejected, Source, Visit, document_id
-from twin.warehouse import Warehouse
+from twin.warehouse import Feedback, Warehouse
 from twin.warehouse.transfer import KINDS
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def filled(warehouse: Warehouse) -> Warehouse:
             passages=[passage], usage={"prompt_tokens": 2**40}, timings={"total": 0.1, "prompt": 3.0},
         )
     )  # fmt: skip
+    said = Feedback(id="f", interaction_id="i", reader="r", score=0.5, correction="\u00e9", at=MOMENT)
+    warehouse.ratings.keep(said)
     return warehouse
 
 

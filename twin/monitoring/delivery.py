@@ -1,4 +1,4 @@
-"""Delivers finished traces to Opik from a thread of its own, through the real SDK.
+"""Delivers finished traces, and scores that come later, to Opik from a thread of its own, through the real SDK.
 
 The SDK's queue says that all was flushed while its server is down, parks what it is given without limit, and loses it
 with the process (measured). So traces wait here, a bounded number of them, and go out with the calls that the SDK's
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from twin import http_clients
+from twin.monitoring.spans import Span, TraceScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from opik import Opik
 
-    from twin.monitoring.spans import Span
     from twin.settings import OpikSettings
 
 __all__ = ["CAPACITY", "Delivery"]
@@ -69,7 +69,7 @@ class Delivery:
         self._address = address
         self._client: tuple[str, Opik] | None = None
         """The SDK's client of the server that answered last, and that server's URL."""
-        self._waiting: queue.Queue[Span] = queue.Queue(capacity)
+        self._waiting: queue.Queue[Span | TraceScore] = queue.Queue(capacity)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._flushing = threading.Event()
@@ -79,11 +79,11 @@ class Delivery:
         self.dropped = 0
         """Traces that were given up."""
 
-    def submit(self, trace: Span) -> None:
-        """Takes a finished trace; never waits and never raises."""
+    def submit(self, item: Span | TraceScore) -> None:
+        """Takes a finished trace, or a score for one; never waits and never raises."""
         self.start()
         try:
-            self._waiting.put_nowait(trace)
+            self._waiting.put_nowait(item)
         except queue.Full:
             self._drop(1, "too many wait for the server")
 
@@ -117,7 +117,7 @@ class Delivery:
             for _ in traces:
                 self._waiting.task_done()
 
-    def _next(self) -> list[Span]:
+    def _next(self) -> list[Span | TraceScore]:
         """The trace that waits longest, and those behind it; waits for one, and a moment for more."""
         traces = [self._waiting.get()]
         if self._waiting.qsize() < BATCH:
@@ -127,7 +127,7 @@ class Delivery:
                 traces.append(self._waiting.get_nowait())
         return traces
 
-    def _deliver(self, traces: list[Span]) -> None:
+    def _deliver(self, traces: list[Span | TraceScore]) -> None:
         """Sends until the server has taken the traces; one that it does not take does not hold up the others."""
         problem = "never sent"
         for _ in range(MAX_ATTEMPTS):
@@ -214,19 +214,21 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, httpx.HTTPError) or status == httpx.codes.TOO_MANY_REQUESTS or (status or 0) >= 500
 
 
-def send(client: Opik, project: str, traces: Sequence[Span]) -> None:
-    """Writes traces with all their steps and scores; returns when the server has them."""
+def send(client: Opik, project: str, items: Sequence[Span | TraceScore]) -> None:
+    """Writes traces with all their steps and scores, and scores of other traces; returns when the server has them."""
     from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem as Score
     from opik.rest_api.types.span_write import SpanWrite
     from opik.rest_api.types.trace_write import TraceWrite
 
     api = client.rest_client
+    traces = [item for item in items if isinstance(item, Span)]
     spans = [span for trace in traces for span in trace.spans]
-    api.traces.create_traces(traces=[TraceWrite(project_name=project, **trace_fields(trace)) for trace in traces])
+    if traces:
+        api.traces.create_traces(traces=[TraceWrite(project_name=project, **trace_fields(trace)) for trace in traces])
     if spans:
         api.spans.create_spans(spans=[SpanWrite(project_name=project, **span_fields(span)) for span in spans])
-    for resource, items in ((api.traces.score_batch_of_traces, traces), (api.spans.score_batch_of_spans, spans)):
-        scores = [Score(project_name=project, source="sdk", **score) for item in items for score in score_fields(item)]
+    for resource, scored in ((api.traces.score_batch_of_traces, items), (api.spans.score_batch_of_spans, spans)):
+        scores = [Score(project_name=project, source="sdk", **score) for item in scored for score in score_fields(item)]
         if scores:
             resource(scores=scores)
 
@@ -260,9 +262,12 @@ def span_fields(span: Span) -> dict[str, Any]:
     return {**common_fields(span), "trace_id": span.root.id} | {name: value for name, value in extra.items() if value}
 
 
-def score_fields(span: Span) -> list[dict[str, Any]]:
-    """A step's scores."""
-    return [{"id": span.id, "name": name, "value": value} for name, value in span.scores.items()]
+def score_fields(item: Span | TraceScore) -> list[dict[str, Any]]:
+    """A step's scores, or the one that came later."""
+    if isinstance(item, TraceScore):
+        reason = {"reason": item.reason} if item.reason else {}
+        return [{"id": item.trace_id, "name": item.name, "value": item.value, **reason}]
+    return [{"id": item.id, "name": name, "value": value} for name, value in item.scores.items()]
 
 
 def as_object(value: Any) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import secrets
 import time
 import traceback
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -16,11 +17,21 @@ if TYPE_CHECKING:
 
     from opik.types import ErrorInfoDict
 
-__all__ = ["Span", "SpanType", "describe_error", "snapshot", "uuid7", "with_total"]
+__all__ = ["Span", "SpanType", "TraceScore", "describe_error", "snapshot", "uuid7", "with_total"]
 
 SpanType = Literal["general", "llm", "tool"]
 
 MAX_TRACEBACK_CHARACTERS = 8_000
+
+
+@dataclass(frozen=True)
+class TraceScore:
+    """A named number for a trace that may have been sent long ago."""
+
+    trace_id: str
+    name: str
+    value: float
+    reason: str = ""
 
 
 class Span:

@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from twin.monitoring.delivery import Delivery
-from twin.monitoring.spans import Span, SpanType, snapshot, uuid7
+from twin.monitoring.spans import Span, SpanType, TraceScore, snapshot, uuid7
 from twin.records import utcnow
 
 if TYPE_CHECKING:
@@ -100,6 +100,11 @@ class Tracer:
         above.root.spans.append(span)
         with _measured(span):
             yield span
+
+    def rate(self, trace_id: str, name: str, value: float, reason: str = "") -> None:
+        """Adds a score to a trace that may have ended long ago. Returns at once."""
+        if self._delivery:
+            self._delivery.submit(TraceScore(trace_id, name, value, reason))
 
     def warm_up(self) -> None:
         """Loads the SDK (2 to 4 s) in the background, so that no trace waits for it. Returns at once."""

@@ -10,10 +10,12 @@ from pymongo import AsyncMongoClient
 from twin.records import Interaction
 from twin.warehouse.connection import client_options, explaining, host_of
 from twin.warehouse.conversion import from_row, to_row
-from twin.warehouse.part import Part
+from twin.warehouse.feedback import COLLECTION as FEEDBACK
+from twin.warehouse.feedback import Feedback
+from twin.warehouse.part import Part, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from pymongo.asynchronous.database import AsyncDatabase
@@ -37,6 +39,15 @@ class Interactions(Part):
         with self._connection.reaching():
             for row in self._database["interactions"].find(condition).sort([("created_at", 1), ("_id", 1)]):
                 yield from_row(row, Interaction)
+
+    def remove(self, ids: Collection[str]) -> int:
+        """Deletes interactions with all that readers said of them; returns how many there were."""
+        removed = 0
+        with self._connection.reaching():
+            for page in pages(sorted(ids)):
+                self._database[FEEDBACK].delete_many({"interaction_id": {"$in": page}})
+                removed += self._database["interactions"].delete_many({"_id": {"$in": page}}).deleted_count
+        return removed
 
 
 class AsyncInteractions:
@@ -67,6 +78,22 @@ class AsyncInteractions:
         with explaining(self.host):
             row = await self._database["interactions"].find_one({"_id": interaction_id})
         return from_row(row, Interaction) if row else None
+
+    async def find(self, key: str) -> Interaction | None:
+        """The interaction of that id, or of that trace."""
+        with explaining(self.host):
+            row = await self._database["interactions"].find_one({"$or": [{"_id": key}, {"trace_id": key}]})
+        return from_row(row, Interaction) if row else None
+
+    async def rate(self, feedback: Feedback) -> Feedback:
+        """Keeps feedback in the place of what the reader said before; the same again keeps its time."""
+        row = to_row(feedback)
+        with explaining(self.host):
+            known = await self._database[FEEDBACK].find_one({"_id": row["_id"]})
+            if known is not None and {**known, "at": row["at"]} == row:
+                return from_row(known, Feedback)
+            await self._database[FEEDBACK].replace_one({"_id": row["_id"]}, row, upsert=True)
+        return feedback
 
     async def close(self) -> None:
         """Closes the connections. Safe to call when there are none."""

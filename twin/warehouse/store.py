@@ -10,6 +10,7 @@ from twin.warehouse.cleaned import CleanedDocuments
 from twin.warehouse.connection import Connection
 from twin.warehouse.copies import Copies
 from twin.warehouse.documents import RawDocuments
+from twin.warehouse.feedback import Ratings
 from twin.warehouse.interactions import Interactions
 from twin.warehouse.runs import Runs
 from twin.warehouse.sources import Sources
@@ -24,7 +25,7 @@ __all__ = ["Warehouse"]
 
 
 class Warehouse:
-    """Documents with revisions and tombstones, their cleaned forms, sources, interactions and the two locks.
+    """Documents with revisions and tombstones, their cleaned forms, sources, interactions, feedback and the two locks.
 
     Connects on first use. Safe to share between threads. Every method, of the parts too, raises WarehouseUnavailable
     when MongoDB does not answer within `timeout_seconds`; what was written until then is whole, and repeating the call
@@ -54,6 +55,8 @@ class Warehouse:
         """The runs of collection."""
         self.interactions = Interactions(connection)
         """Questions with their answers."""
+        self.ratings = Ratings(connection)
+        """What readers said of the answers."""
         self.transfer = Transfer(connection, clock)
         """Export and import of all of it."""
 

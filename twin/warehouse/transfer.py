@@ -21,6 +21,7 @@ from pymongo import ReplaceOne
 from twin.errors import InputError
 from twin.records import Document, Interaction, Source, document_id
 from twin.warehouse.conversion import from_row, storable_time
+from twin.warehouse.feedback import Feedback
 from twin.warehouse.looks import LastLook
 from twin.warehouse.outcomes import Problem
 from twin.warehouse.part import Part
@@ -137,6 +138,7 @@ KINDS = {
     "interactions": _Kind(
         lambda row: from_row(row, Interaction), lambda row: (_moment(row, "created_at"),), ("created_at",)
     ),
+    "feedback": _Kind(lambda row: from_row(row, Feedback), lambda row: (_moment(row, "at"),), ("at",)),
 }
 """The collections that make up a warehouse, in the order of the file: documents never come before their sources."""
 

@@ -1,5 +1,8 @@
 // The chat page: asks /rag/stream and shows the answer as it comes. Whatever arrives is shown as text, never as markup.
 
+import { element } from "./elements.js";
+import { feedbackOn } from "./feedback.js";
+
 const log = document.getElementById("log");
 const form = document.getElementById("ask");
 const question = document.getElementById("question");
@@ -11,13 +14,6 @@ const UNREACHABLE = "The twin does not answer. See that it runs, then ask again.
 
 let turns = 0;
 let running = null;
-
-/** An element with properties and children; children that are strings become text. */
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 /** Yields [name, data] of each server-sent event of a response. */
 async function* eventsOf(response) {
@@ -103,7 +99,7 @@ function show(name, data, view) {
   } else if (name === "done") {
     view.ended = true;
     view.answer.replaceChildren(...cited(data.answer.sentences, view.turn));
-    view.section.append(element("p", { className: "figures" }, figures(data.answer)));
+    view.section.append(element("p", { className: "figures" }, figures(data.answer)), feedbackOn(data.answer, view.turn));
   } else if (name === "error") {
     view.ended = true;
     view.section.append(failure(data.message));

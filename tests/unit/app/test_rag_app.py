@@ -26,6 +26,7 @@ from twin.errors import (
     WarehouseUnavailable,
 )
 from twin.features.index import EVERYTHING, Facets, Filters, Span
+from twin.feedback import Desk
 from twin.monitoring.tracing import Tracer
 from twin.records import Interaction, Passage
 from twin.retrieval.retriever import Retriever
@@ -34,6 +35,8 @@ from twin.settings import OpikSettings, RagSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
+
+    from twin.warehouse import Feedback
 
 NO_FACETS = Facets(authors={}, kinds={}, platforms={}, languages={}, published_from=None, published_until=None)
 
@@ -97,12 +100,17 @@ class World:
     stored: list[Interaction] = field(default_factory=list)
     model: str | None = "llm-twin@1"
 
+    said: dict[str, Feedback] = field(default_factory=dict)
+
     def client(self) -> TestClient[Any]:
+        tracer = Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None)
         services = Services(
             retriever=Retriever(Embedder, lambda: self.index),
             model=lambda: self,
-            tracer=Tracer(read(OpikSettings).model_copy(update={"enabled": False}), lambda: None),
+            tracer=tracer,
             store=self._store,
+            desk=Desk(self, tracer),
+            reader_secret=lambda: b"secret",
             settings=read(RagSettings),
             warm=self._warm,
             close=self._close,
@@ -125,6 +133,14 @@ class World:
         if self.warehouse_down:
             raise WarehouseUnavailable("MongoDB does not answer.")
         self.stored.append(interaction)
+
+    async def find(self, key: str) -> Interaction | None:
+        await self._ping()
+        return next((kept for kept in self.stored if key in (kept.id, kept.trace_id)), None)
+
+    async def rate(self, feedback: Feedback) -> Feedback:
+        self.said[feedback.id] = feedback
+        return feedback
 
     async def _ping(self) -> None:
         if self.warehouse_down:
@@ -346,10 +362,55 @@ def test_openai_requests_without_a_user_message_are_refused() -> None:
     assert (response.status_code, response.json()["error"]["type"]) == (400, "EmptyQuestion")
 
 
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [({"rating": "up"}, 1.0), ({"rating": 0.25}, 0.25), ({"correction": "They follow headings."}, None)],
+)
+def test_a_reader_says_how_good_an_answer_was(said: dict[str, Any], score: float | None) -> None:
+    world = World()
+    with world.client() as client:
+        answer = client.post("/rag", json={"query": "Hi"}).json()
+        told = [client.post("/feedback", json={"id": answer["id"], "comment": "Ask a@b.org", **said}) for _ in range(2)]
+    (kept,) = world.said.values()
+    assert [response.status_code for response in told] == [200, 200]
+    assert told[1].json()["interaction_id"] == kept.interaction_id == answer["id"]
+    assert (kept.score, kept.correction) == (score, said.get("correction", ""))
+    assert kept.comment == "Ask [EMAIL]"
+    assert kept.reader not in ("", "testclient")
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"rating": "up"}, 404),
+        ({}, 400),
+        ({"comment": "Hm."}, 400),
+        ({"rating": 2}, 400),
+        ({"rating": "sideways"}, 400),
+        ({"correction": "x" * 5_000}, 400),
+        ({"comment": "x" * 3_000, "rating": "up"}, 400),
+        ({"rating": "up", "reader": "me"}, 400),
+    ],
+)
+def test_feedback_that_says_nothing_or_is_on_nothing_is_refused(said: dict[str, Any], status: int) -> None:
+    with World().client() as client:
+        response = client.post("/feedback", json={"id": "nothing", **said})
+    assert response.status_code == status
+    assert response.json()["error"]["message"]
+
+
+def test_feedback_that_cannot_be_kept_is_not_taken() -> None:
+    with World(warehouse_down=True).client() as client:
+        response = client.post("/feedback", json={"id": "x", "rating": "down"})
+    assert (response.status_code, response.json()["error"]["type"]) == (503, "WarehouseUnavailable")
+
+
 def test_the_schema_lists_every_route_and_its_errors() -> None:
     with World().client() as client:
         schema = client.get("/schema").json()
-    assert {"/search", "/rag", "/rag/stream", "/v1/chat/completions", "/health/ready"} <= schema["paths"].keys()
+    assert {"/search", "/rag", "/rag/stream", "/feedback", "/v1/chat/completions", "/health/ready"} <= schema[
+        "paths"
+    ].keys()
     assert {"200", "400", "404", "503"} <= schema["paths"]["/rag"]["post"]["responses"].keys()
 
 
