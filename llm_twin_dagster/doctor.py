@@ -51,7 +51,7 @@ def examine() -> list[Finding]:
     """Everything, in the order in which problems should be solved. Changes nothing and starts nothing."""
     findings: list[Finding] = []
     machine, settings = (_python, _memory, _disk), (_settings, _mongod, _destinations)
-    for look in (*machine, *settings, _models, _embedding, _way_out, _sources, _stack):
+    for look in (*machine, *settings, _models, _embedding, _way_out, _sources, _alerts, _stack):
         try:
             findings.extend(look())
         except TwinError as error:
@@ -186,6 +186,22 @@ def _is_missing(location: str) -> bool:
     """Whether it is a path at which there is nothing; what is elsewhere is not asked."""
     path = Path(location)
     return path.is_absolute() and not path.exists()
+
+
+def _alerts() -> Iterator[Finding]:
+    """Where alerts go. Nothing is sent: `llm-twin alerts test` does that."""
+    notifier = Deployment().notifier
+    if not notifier.destinations:
+        yield Finding(what="alerts", state="ok", detail="sent nowhere (ALERT_URLS is not set); `llm-twin alerts list`")
+    for place, health in notifier.health():
+        if not place.is_understood:
+            detail = f"{place.name} is no address that Apprise understands; see docs/operations/alerts.md"
+            yield Finding(what="alerts", state="problem", detail=detail)
+        elif health.failing_since:
+            detail = f"{place.name} takes nothing since {health.failing_since:%Y-%m-%d %H:%M} UTC: {health.error}"
+            yield Finding(what="alerts", state="warning", detail=detail)
+        else:
+            yield Finding(what="alerts", state="ok", detail=f"{place.name}; `llm-twin alerts test` tries it")
 
 
 def _stack() -> Iterator[Finding]:

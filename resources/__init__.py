@@ -3,6 +3,7 @@
 from typing import Any
 
 from resources.clients import (
+    AlertsResource,
     ArtifactsResource,
     BaseModelResource,
     CacheResource,
@@ -17,6 +18,7 @@ from resources.clients import (
 )
 
 __all__ = [
+    "AlertsResource",
     "ArtifactsResource",
     "BaseModelResource",
     "CacheResource",
@@ -47,4 +49,5 @@ def all_resources() -> dict[str, Any]:
         "trainer": TrainerResource(deployment=deployment),
         "registry": RegistryResource(deployment=deployment),
         "endpoint": EndpointResource(deployment=deployment),
+        "alerts": AlertsResource(deployment=deployment),
     }

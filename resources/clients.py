@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
+from twin.alerts import Notifier
 from twin.artifacts import ArtifactStore
 from twin.deployment import Deployment, InstructionModel, addresses
 from twin.features.embedding import SentenceEmbedder
@@ -24,6 +25,7 @@ from twin.training.reader import BaseReader
 from twin.warehouse import Warehouse
 
 __all__ = [
+    "AlertsResource",
     "ArtifactsResource",
     "BaseModelResource",
     "CacheResource",
@@ -148,6 +150,27 @@ class RegistryResource(_OfDeployment):
     def page(self, version: ModelVersion) -> str | None:
         """Where a person sees a version; None where no console runs that has it."""
         return addresses.model_page(self.deployment.clients.home, version.name, version.version)
+
+
+class AlertsResource(_OfDeployment):
+    """Who is told when something happens."""
+
+    @property
+    def notifier(self) -> Notifier:
+        return self.deployment.clients.notifier
+
+    @property
+    def home(self) -> Path:
+        """The folder whose disk may become full."""
+        return self.deployment.clients.home.root
+
+    def run_page(self, run_id: str) -> str | None:
+        """Where a person sees a run; None where nobody knows where the Dagster UI is."""
+        return addresses.run_page(self.deployment.clients.home, run_id)
+
+    def asset_page(self, asset: str) -> str | None:
+        """Where a person sees an asset; None where nobody knows where the Dagster UI is."""
+        return addresses.asset_page(self.deployment.clients.home, asset)
 
 
 class EndpointResource(_OfDeployment):

@@ -1,9 +1,25 @@
-"""When to run: what starts jobs by itself, and what keeps the record of them in order."""
+"""When to run: what starts jobs by itself, what keeps the record of them in order, and who is told."""
 
+from sensors.alerts import alerts_of_failures, alerts_of_state, alerts_of_successes
 from sensors.approval import approved_model
 from sensors.housekeeping import housekeeping
 from sensors.watch import watched_sources
 
-__all__ = ["ALL_SENSORS", "approved_model", "housekeeping", "watched_sources"]
+__all__ = [
+    "ALL_SENSORS",
+    "alerts_of_failures",
+    "alerts_of_state",
+    "alerts_of_successes",
+    "approved_model",
+    "housekeeping",
+    "watched_sources",
+]
 
-ALL_SENSORS = [approved_model, watched_sources, housekeeping]
+ALL_SENSORS = [
+    approved_model,
+    watched_sources,
+    housekeeping,
+    alerts_of_failures,
+    alerts_of_successes,
+    alerts_of_state,
+]

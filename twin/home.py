@@ -13,6 +13,7 @@ models/           the converted base model
 training/         working folders of training jobs
 endpoint/         the desired and actual state of the local model endpoint
 dagster/          DAGSTER_HOME
+alerts/           what people were told and what waits to be sent
 logs/             one file a service
 """
 
@@ -38,7 +39,7 @@ PROBE_BYTES = 64 * 1024
 
 PARTS = (
     *("run.json", "stack.lock", "family.lock", "reviewer-token", "reader-secret", "mongo", "inbox", "artifacts"),
-    *("index", "models", "training", "endpoint", "dagster", "logs", "cache"),
+    *("index", "models", "training", "endpoint", "dagster", "logs", "cache", "alerts"),
 )
 
 
@@ -98,6 +99,10 @@ class Home:
     @property
     def dagster(self) -> Path:
         return self.root / "dagster"
+
+    @property
+    def alerts(self) -> Path:
+        return self.root / "alerts"
 
     @property
     def logs(self) -> Path:

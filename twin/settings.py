@@ -16,6 +16,7 @@ from twin.errors import SettingsError
 
 __all__ = [
     "SETTINGS_CLASSES",
+    "AlertSettings",
     "CometSettings",
     "EmbeddingSettings",
     "EndpointSettings",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 
 
 class _Settings(BaseSettings):
@@ -336,6 +340,31 @@ class RetentionSettings(_Settings):
     """Log files that are kept of each service beside the one that is written."""
 
 
+class AlertSettings(_Settings):
+    """Who is told when something happens, and when not. `llm-twin alerts test` tries it."""
+
+    urls: SecretStr | None = Field(None, validation_alias="ALERT_URLS")
+    """Where alerts go: addresses of Apprise separated by spaces, for example `mailto://user:password@example.com`,
+    `slack://...`, `discord://...`, `msteams://...`, `jsons://host/path`. Unset: nowhere; `llm-twin alerts list` shows
+    them."""
+    quiet_hours: str = Field("off", validation_alias="ALERT_QUIET_HOURS", pattern=f"^(off|{_CLOCK}-{_CLOCK})$")
+    """Hours in which only what is urgent goes out and the rest waits, as `22:00-07:00`; `off` for none."""
+    timezone: str = Field("", validation_alias="ALERT_TIMEZONE")
+    """The clock of these hours and of the digest, as `Europe/London`. Unset: this machine's."""
+    digest_at: str = Field("08:00", validation_alias="ALERT_DIGEST_AT", pattern=f"^(off|{_CLOCK})$")
+    """When a summary of the last day goes out, if anything happened; `off` for never."""
+    per_hour: int = Field(10, validation_alias="ALERT_MAX_PER_HOUR", ge=1)
+    """Messages an hour to each address, at most; what is too much goes out together."""
+    source_hours: float = Field(24.0, validation_alias="ALERT_SOURCE_HOURS", gt=0)
+    """After so many hours in which a source could not be read it is told."""
+    disk_free_gb: float = Field(5.0, validation_alias="ALERT_DISK_FREE_GB", ge=0)
+    """With fewer gigabytes free the disk of TWIN_HOME is called nearly full."""
+    jump_factor: float = Field(3.0, validation_alias="ALERT_JUMP_FACTOR", gt=1)
+    """So many times as many tokens a request, or as long a step, as before is told."""
+    dagster_url: str | None = Field(None, validation_alias="DAGSTER_PUBLIC_URL")
+    """Where people open the Dagster UI, for the links in alerts. Unset: the running stack's address."""
+
+
 SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     HomeSettings,
     StackSettings,
@@ -351,6 +380,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     SourceSettings,
     RagSettings,
     RetentionSettings,
+    AlertSettings,
 )
 
 

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from llm_twin_dagster.cli import datasets, endpoint, index, interactions, models, questions, sources, stack, warehouse
+from llm_twin_dagster.cli import (
+    alerts,
+    datasets,
+    endpoint,
+    index,
+    interactions,
+    models,
+    questions,
+    sources,
+    stack,
+    warehouse,
+)
 from llm_twin_dagster.cli.output import (
     Json,
     explained,
@@ -35,6 +46,7 @@ app.add_typer(endpoint.app, name="endpoint")
 app.add_typer(index.app, name="index")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(interactions.app, name="interactions")
+app.add_typer(alerts.app, name="alerts")
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)

@@ -99,4 +99,5 @@ def test_every_sensor_runs_by_itself_and_launches_a_job_that_there_is(definition
         assert isinstance(sensor, dg.SensorDefinition)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         found[sensor.name] = sensor.job_name if sensor.has_jobs or sensor.targets else None
-    assert found == {"approved_model": "deploy", "watched_sources": "ingest", "housekeeping": None}
+    alerts = dict.fromkeys(("alerts_of_failures", "alerts_of_successes", "alerts_of_state"))
+    assert found == {"approved_model": "deploy", "watched_sources": "ingest", "housekeeping": None} | alerts

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from twin import outside
 from twin.errors import RegistryUnavailable, ReviewRequired, WarehouseUnavailable
 from twin.outside import LOCAL_KEY, Server
-from twin.settings import MongoSettings, read
+from twin.settings import AlertSettings, MongoSettings, read
 
 if TYPE_CHECKING:
     from twin.home import Home
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMET_PATH",
     "OPIK_PATH",
+    "asset_page",
     "comet",
     "comet_environment",
     "console_of",
@@ -26,6 +27,7 @@ __all__ = [
     "mongo_uri",
     "opik_url",
     "review_url",
+    "run_page",
 ]
 
 OPIK_PATH = "/opik/api"
@@ -111,6 +113,18 @@ def model_page(home: Home, name: str, version: str) -> str | None:
     except (RegistryUnavailable, ReviewRequired):
         return None
     return f"{console}/models/{quote(name, safe='')}/{quote(version, safe='')}"
+
+
+def run_page(home: Home, run_id: str) -> str | None:
+    """The Dagster UI's page of a run; None where nobody knows where the UI is."""
+    url = read(AlertSettings).dagster_url or home.service_url("dagster")
+    return f"{url.rstrip('/')}/runs/{run_id}" if url else None
+
+
+def asset_page(home: Home, asset: str) -> str | None:
+    """The Dagster UI's page of an asset; None where nobody knows where the UI is."""
+    url = read(AlertSettings).dagster_url or home.service_url("dagster")
+    return f"{url.rstrip('/')}/assets/{asset}" if url else None
 
 
 def _console(home: Home, what: str) -> str:

@@ -11,6 +11,7 @@ from twin.home import Home
 from twin.settings import HomeSettings, MongoSettings, QdrantSettings, read
 
 if TYPE_CHECKING:
+    from twin.alerts import Notifier
     from twin.artifacts import ArtifactStore
     from twin.deployment.factories import InstructionModel
     from twin.features.embedding import SentenceEmbedder
@@ -88,6 +89,11 @@ class Deployment:
     def endpoint(self) -> Endpoint:
         """Where the approved model is served."""
         return factories.outside_endpoint() or table.ENDPOINT[self.kind](self.home)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Who tells people."""
+        return factories.notifier(self.home)
 
     def chat_client(self) -> ChatClient:
         """The client of the deployed model as it is now.

@@ -10,6 +10,7 @@ from twin import outside
 from twin.deployment import addresses
 from twin.errors import SettingsError
 from twin.settings import (
+    AlertSettings,
     CometSettings,
     EmbeddingSettings,
     EndpointSettings,
@@ -25,6 +26,7 @@ from twin.settings import (
 )
 
 if TYPE_CHECKING:
+    from twin.alerts import Notifier
     from twin.artifacts import ArtifactStore
     from twin.features.embedding import SentenceEmbedder
     from twin.features.embedding_cache import EmbeddingCache
@@ -132,6 +134,13 @@ def opik_tracer(home: Home) -> Tracer:
     from twin.monitoring.tracing import Tracer
 
     return Tracer(read(OpikSettings), partial(addresses.opik_url, home))
+
+
+def notifier(home: Home) -> Notifier:
+    """What tells people of what happened, by way of the home's outbox."""
+    from twin.alerts import Notifier
+
+    return Notifier(home.alerts, read(AlertSettings))
 
 
 def child_process_trainer(home: Home) -> Trainer:

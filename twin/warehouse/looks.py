@@ -62,6 +62,8 @@ class LastLook(msgspec.Struct, frozen=True, kw_only=True):
     """Why it could not be read whole."""
     settled: bool = False
     """Whether nothing of it was left to be done at the end of the run."""
+    failing_since: datetime | None = None
+    """When the first of the looks in a row began in which it could not be read whole."""
 
 
 def held(database: Database[dict[str, Any]], sources: Sequence[str]) -> dict[str, int]:
@@ -93,24 +95,23 @@ def note_missing(database: Database[dict[str, Any]], seen: Seen, ended: Sequence
 def write(database: Database[dict[str, Any]], ended: Sequence[Look], tally: Tally, now: datetime) -> None:
     """Keeps how looks went, of the sources that the twin knows."""
     writes = [
-        UpdateOne(
-            {"_id": look.id},
-            {
-                "$set": {
-                    "last_look": {
-                        "at": now,
-                        "counts": dict(tally.of(look.id)),
-                        "error": look.error,
-                        "settled": not look.doubted and look.error is None,
-                    }
-                }
-            },
-        )
+        UpdateOne({"_id": look.id}, [{"$set": {"last_look": _written(look, tally, now)}}])
         for look in ended
         if not look.repeated and not look.put_off
     ]
     if writes:
         database["sources"].bulk_write(writes, ordered=False)
+
+
+def _written(look: Look, tally: Tally, now: datetime) -> dict[str, Any]:
+    """The fields of a `LastLook`, for an update that sees the look before it."""
+    return {
+        "at": now,
+        "counts": {"$literal": dict(tally.of(look.id))},
+        "error": {"$literal": look.error},
+        "settled": not look.doubted and look.error is None,
+        "failing_since": {"$ifNull": ["$last_look.failing_since", now]} if look.error else None,
+    }
 
 
 def last_looks(database: Database[dict[str, Any]]) -> dict[str, LastLook]:
