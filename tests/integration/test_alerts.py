@@ -29,7 +29,7 @@ from twin.settings import AlertSettings, SourceSettings, read
 from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -52,7 +52,7 @@ class Webhook:
                 self.send_response(503 if hook.refuses else 200)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: Any) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -77,12 +77,12 @@ class Mailbox:
         self.got: list[email.message.EmailMessage] = []
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        self.got.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # ty: ignore[invalid-argument-type]
+        self.got.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
         return "250 OK"
 
 
 @contextlib.contextmanager
-def mail_server(mailbox: Mailbox, port: int) -> Iterator[None]:
+def mail_server(mailbox: Mailbox, port: int) -> Generator[None]:
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     try:
@@ -283,7 +283,8 @@ def test_a_blocking_check_a_trained_and_a_deployed_model_are_told(home: Path, in
     for assets in ([registered_model, inference_endpoint], [registered_model, passes]):
         result = dg.materialize(assets, instance=instance, raise_on_error=False)
         records = instance.get_records_for_run(result.run_id).records
-        last = next(e.event_log_entry.dagster_event for e in records if e.event_log_entry.dagster_event_type in ENDED)
+        events = [record.event_log_entry.dagster_event for record in records]
+        last = next(event for event in events if event and event.event_type in ENDED)
         context = dg.build_run_status_sensor_context(
             "alerts", last, instance, result.dagster_run, resources=all_resources()
         )
@@ -310,7 +311,9 @@ def test_a_source_that_fails_for_long_is_told_and_again_when_it_fails_anew(
     def look() -> str:
         ingestion.ingest([notes], warehouse, read(SourceSettings))
         with dg.build_sensor_context(resources=all_resources()) as context:
-            return alerts_of_state(context).skip_message or ""
+            said = alerts_of_state(context)
+            assert isinstance(said, dg.SkipReason)
+            return said.skip_message or ""
 
     said = look()
     assert said.startswith("1 messages went out.")

@@ -56,7 +56,7 @@ def test_only_our_own_errors_and_the_systems_are_quoted(kind: str, message: str,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_sample_of_each_kind_fills_its_words_and_fits_a_phone(kind: str) -> None:
-    words = template(kind)  # ty: ignore[invalid-argument-type] - one of KINDS
+    words = template(kind)
     assert set(words.sample) == words.fields
     title, text = words.render(words.sample)
     assert "$" not in title + text
