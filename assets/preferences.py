@@ -4,9 +4,10 @@ import dagster as dg
 
 from assets.datasets import instruct_dataset
 from assets.describe import OWNER, counted, publishing, stopwatch, table
+from assets.feedback import feedback_dataset
 from resources import ArtifactsResource, BaseModelResource, CacheResource, RegistryResource, WarehouseResource
 from twin import datasets
-from twin.datasets import preferences
+from twin.datasets import feedback, preferences
 from twin.evaluation import interview
 from twin.settings import ModelSettings, TrainingSettings, read
 from twin.training import recipes
@@ -14,9 +15,16 @@ from twin.training import recipes
 __all__ = ["ASSETS", "CHECKS", "preference_dataset"]
 
 GROUP = "datasets"
+VERSION = f"{preferences.VERSION}.{feedback.VERSION}"
 
 
-@dg.asset(deps=[instruct_dataset], group_name=GROUP, kinds={"json"}, owners=[OWNER], code_version=preferences.VERSION)
+@dg.asset(
+    deps=[instruct_dataset, feedback_dataset],
+    group_name=GROUP,
+    kinds={"json"},
+    owners=[OWNER],
+    code_version=VERSION,
+)
 def preference_dataset(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -25,21 +33,25 @@ def preference_dataset(
     cache: CacheResource,
     registry: RegistryResource,
 ) -> dg.MaterializeResult:
-    """The author's passages against what the current model answers; empty where the recipe has no `dpo_steps`."""
+    """The author's passages against what the current model answers, where the recipe has `dpo_steps`, and what readers
+    wanted instead of an answer."""
     store, recipe = artifacts.store, recipes.from_settings(read(TrainingSettings))
     made = preferences.PreferenceDataset(pairs=[])
     with stopwatch() as watch:
+        dataset = datasets.current(store)
+        told = preferences.from_feedback(feedback.current(store), dataset, store)
         if recipe.dpo_steps:
             base = base_model.ensure()
             approved = registry.client.approved(read(ModelSettings).name)
             model = interview.in_production(store, approved, base) or interview.base_of(base)
-            samples = datasets.current(store).train
+            samples = dataset.train
             asked = interview.Interview(
                 store, base, cache.folder("evaluation"), lambda progress: context.log.info(str(progress))
             )
             answers = asked.answers(model, [datasets.to_messages(sample)["prompt"] for sample in samples])
             said = [answer.text for answer in answers]
             made = preferences.build(samples, said, model=model.name, weights=model.weights)
+        made = preferences.joined(made, told)
         with publishing(context, warehouse.client):
             version = preferences.publish(store, made)
     return dg.MaterializeResult(
@@ -72,9 +84,11 @@ def _row(pair: preferences.PreferencePair) -> dict[str, str]:
 
 @dg.asset_check(asset=preference_dataset, blocking=True)
 def pairs_are_trained_on_only(artifacts: ArtifactsResource) -> dg.AssetCheckResult:
-    """Every pair is made of a sample that is trained on now: none is held out, and none is of a deleted document."""
-    made, dataset = preferences.current(artifacts.store), datasets.current(artifacts.store)
-    offenders = {pair.id for pair in made.pairs} - {pair.id for pair in made.of(dataset).pairs}
+    """Every pair is of a sample that is trained on now, or of feedback that there is; none shows what is held out."""
+    store = artifacts.store
+    made, dataset = preferences.current(store), datasets.current(store)
+    told = preferences.from_feedback(feedback.current(store), dataset, store)
+    offenders = {pair.id for pair in made.pairs} - {pair.id for pair in made.of(dataset, told).pairs}
     return dg.AssetCheckResult(
         passed=not offenders,
         severity=dg.AssetCheckSeverity.ERROR,

@@ -22,13 +22,13 @@ from resources import (
 )
 from twin import datasets, training
 from twin.artifacts.model_folder import weights_sha256
-from twin.datasets import preferences
+from twin.datasets import feedback, preferences
 from twin.evaluation import assessment, charts, interview, tables
 from twin.evaluation.gate import gate
 from twin.evaluation.held_out import shown_by_twin
 from twin.retrieval.ranking import open_reranker
 from twin.retrieval.retriever import Retriever
-from twin.settings import ModelSettings, RagSettings, TrainingSettings, read
+from twin.settings import FeedbackSettings, ModelSettings, RagSettings, TrainingSettings, read
 from twin.training import catalog, recipes
 from twin.training.job import TrainingJob
 
@@ -61,8 +61,11 @@ def fine_tuned_model(
     trainer: TrainerResource,
 ) -> dg.MaterializeResult:
     """The base model fine-tuned with LoRA on the instruct dataset, merged and exported for serving."""
-    dataset, recipe = datasets.current(artifacts.store), recipes.from_settings(read(TrainingSettings))
-    pairs = preferences.current(artifacts.store).of(dataset) if recipe.dpo_steps else None
+    store, dataset = artifacts.store, datasets.current(artifacts.store)
+    told = preferences.from_feedback(feedback.current(store), dataset, store)
+    pairs = preferences.current(store).of(dataset, told)
+    recipe = recipes.from_settings(read(TrainingSettings))
+    recipe = recipes.with_feedback(recipe, len(pairs.by_readers()), read(FeedbackSettings))
     with stopwatch() as watch, TemporaryDirectory() as folder:
         datasets.write_channels(dataset, Path(folder))
         job = TrainingJob(
@@ -71,8 +74,8 @@ def fine_tuned_model(
             recipe=recipe,
             train=Path(folder, "train", "samples.jsonl"),
             test=Path(folder, "test", "samples.jsonl"),
-            preference=preferences.write_channel(pairs, Path(folder)) if pairs else None,
-            preference_version=pairs.version if pairs else "",
+            preference=preferences.write_channel(pairs, Path(folder)) if recipe.dpo_steps else None,
+            preference_version=pairs.version if recipe.dpo_steps else "",
             run_id=context.run.run_id,
         )
         model = catalog.find_or_train(

@@ -13,6 +13,7 @@ train = dg.define_asset_job(
     "train",
     selection=dg.AssetSelection.assets(
         "instruct_dataset",
+        "feedback_dataset",
         "preference_dataset",
         "retrieval_evaluation",
         "fine_tuned_model",

@@ -82,12 +82,17 @@ def selected(selection: Sequence[str]) -> list[str]:
         keys = set(definitions.resolve_job_def(selection[0]).asset_layer.executable_asset_keys)
     else:
         keys = _matching(selection, graph)
+    keys = set(keys) & graph.materializable_asset_keys  # interactions are there by themselves
     if not keys:
         raise UnknownName(
             f"{' '.join(selection)!r} selects no assets. The jobs are: {', '.join(JOBS)}. The assets are: "
-            f"{', '.join(key.to_user_string() for key in graph.toposorted_asset_keys)}."
+            f"{', '.join(key.to_user_string() for key in _in_order(graph))}."
         )
-    return [key.to_user_string() for key in graph.toposorted_asset_keys if key in keys]
+    return [key.to_user_string() for key in _in_order(graph) if key in keys]
+
+
+def _in_order(graph: Any) -> list[Any]:
+    return [key for key in graph.toposorted_asset_keys if key in graph.materializable_asset_keys]
 
 
 def _matching(selection: Sequence[str], graph: Any) -> Collection[Any]:

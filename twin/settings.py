@@ -20,6 +20,7 @@ __all__ = [
     "CometSettings",
     "EmbeddingSettings",
     "EndpointSettings",
+    "FeedbackSettings",
     "HomeSettings",
     "ModelSettings",
     "MongoSettings",
@@ -178,6 +179,18 @@ class TrainingSettings(_Settings):
     """At most this many held-out passages are scored. With fewer than 24 the gate calls no model good."""
     gate_margin: float = Field(0.02, validation_alias="EVALUATION_GATE_MARGIN", ge=0)
     """The tuned model's perplexity on held-out text must be lower than the base's by this share."""
+
+
+class FeedbackSettings(_Settings):
+    """What is learned from readers' feedback."""
+
+    daily_cap: int = Field(20, validation_alias="FEEDBACK_DAILY_CAP", ge=0)
+    """So many pieces of feedback of one reader and day are learned from, the first ones; 0 learns from none."""
+    min_pairs: int = Field(32, validation_alias="FEEDBACK_MIN_PAIRS", ge=1)
+    """From so many pairs of readers on, training goes on with preference training on them, also where the recipe has
+    none; so many new ones start a training by themselves."""
+    dpo_steps: int = Field(8, validation_alias="FEEDBACK_DPO_STEPS", ge=0)
+    """Steps of that preference training, where the recipe names none. 0: readers' pairs alone never start any."""
 
 
 class EndpointSettings(_Settings):
@@ -373,6 +386,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     EmbeddingSettings,
     ModelSettings,
     TrainingSettings,
+    FeedbackSettings,
     EndpointSettings,
     OpikSettings,
     CometSettings,

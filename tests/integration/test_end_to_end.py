@@ -40,6 +40,7 @@ ASSETS = {
     "embeddings",
     "vector_index",
     "instruct_dataset",
+    "feedback_dataset",
     "preference_dataset",
     "retrieval_evaluation",
     "fine_tuned_model",

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
+from twin.datasets.feedback import READER
 from twin.datasets.instruct import to_messages
+from twin.datasets.leakage import leaks
 from twin.errors import ArtifactError
-from twin.records import content_hash
+from twin.records import Chunk, content_hash
 from twin.text.citations import cite
 from twin.text.words import words
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twin.artifacts import ArtifactStore
+    from twin.datasets.feedback import FeedbackDataset
     from twin.datasets.instruct import InstructDataset
     from twin.records import InstructSample
 
@@ -33,6 +37,8 @@ __all__ = [
     "build",
     "card",
     "current",
+    "from_feedback",
+    "joined",
     "publish",
     "sources",
     "stored",
@@ -59,11 +65,13 @@ class PreferencePair(msgspec.Struct, frozen=True, kw_only=True):
     chosen: str
     rejected: str
     source: str = "author"
-    """Who preferred: `author`, where the chosen answer is a passage of theirs."""
+    """Who preferred: `author`, where the chosen answer is a passage of theirs, or `reader`."""
     model: str
-    """A hash of the weights that gave the rejected answer."""
+    """What gave the rejected answer: a hash of its weights, or of a reader's pair the version."""
     author: str
     document_id: str
+    interactions: list[str] = []
+    """Where a reader's pair comes from."""
 
 
 class PreferenceDataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +90,20 @@ class PreferenceDataset(msgspec.Struct, frozen=True, kw_only=True):
             :32
         ]
 
-    def of(self, dataset: InstructDataset) -> PreferenceDataset:
-        """Without the pairs of samples that the dataset no longer trains on: their document was deleted or is held
-        out, or their passage or prompt is another now."""
+    def of(self, dataset: InstructDataset, told: PreferenceDataset | None = None) -> PreferenceDataset:
+        """Without what may no longer be trained on.
+
+        Of the author's pairs, those stay whose sample the dataset trains on as it was: its document was not deleted and
+        is not held out, and passage and prompt are the same. Of the readers', those that `told` has (`from_feedback`).
+        """
         asked = {sample.id: (to_messages(sample)["prompt"], sample.answer) for sample in dataset.train}
+        asked |= {pair.id: (pair.prompt, pair.chosen) for pair in (told.pairs if told else ())}
         kept = [pair for pair in self.pairs if asked.get(pair.id) == (pair.prompt, pair.chosen)]
-        return msgspec.structs.replace(self, pairs=kept)
+        return replace(self, pairs=kept)
+
+    def by_readers(self) -> list[PreferencePair]:
+        """The pairs that readers gave."""
+        return [pair for pair in self.pairs if pair.source == READER]
 
 
 def build(samples: Sequence[InstructSample], answers: Sequence[str], *, model: str, weights: str) -> PreferenceDataset:
@@ -102,18 +118,40 @@ def build(samples: Sequence[InstructSample], answers: Sequence[str], *, model: s
         if reason := _why_not(sample, answer):
             left_out[reason] += 1
             continue
-        pairs.append(
-            PreferencePair(
-                id=sample.id,
-                prompt=to_messages(sample)["prompt"],
-                chosen=sample.answer,
-                rejected=answer.strip(),
-                model=weights,
-                author=sample.author,
-                document_id=sample.document_id,
-            )
-        )
+        pairs.append(_pair(sample, answer, weights))
     return PreferenceDataset(pairs=pairs, left_out=dict(left_out.most_common()), model=model)
+
+
+def from_feedback(told: FeedbackDataset, dataset: InstructDataset, store: ArtifactStore) -> PreferenceDataset:
+    """The readers' pairs that may be trained on beside a dataset.
+
+    Passages that are held out or were deleted are not shown, and left out and counted is a pair that shows or says what
+    is held out.
+    """
+    if not told.pairs:
+        return PreferenceDataset(pairs=[])
+    chunks = store.dataset("chunks", Chunk)
+    usable = chunks.fingerprints().keys() - dataset.test_documents
+    held_out = list(chunks.rows(dataset.test_documents))
+    samples = [pair.sample(usable) for pair in told.pairs]
+    rejected = [replace(sample, answer=pair.rejected) for sample, pair in zip(samples, told.pairs, strict=True)]
+    leaking = {leak.sample_id for leak in leaks([*samples, *rejected], dataset.test, held_out)}
+    pairs, left_out = [], Counter({"a reader's pair shows what is held out": len(leaking)} if leaking else {})
+    for sample, pair in zip(samples, told.pairs, strict=True):
+        if sample.id in leaking:
+            continue
+        if reason := _why_not(sample, pair.rejected):
+            left_out[reason] += 1
+        else:
+            made = _pair(sample, pair.rejected, pair.model)
+            pairs.append(replace(made, source=READER, interactions=pair.interactions))
+    return PreferenceDataset(pairs=pairs, left_out=dict(left_out))
+
+
+def joined(own: PreferenceDataset, told: PreferenceDataset) -> PreferenceDataset:
+    """The author's pairs and the readers'."""
+    left_out = Counter(own.left_out) + Counter(told.left_out)
+    return replace(own, pairs=[*own.pairs, *told.pairs], left_out=dict(left_out.most_common()))
 
 
 def publish(store: ArtifactStore, dataset: PreferenceDataset) -> str:
@@ -186,7 +224,9 @@ def card(dataset: PreferenceDataset) -> str:
         "---\ntask_categories:\n- text-generation\ntags:\n- dpo\n---",
         "# The author's passages against a model's answers",
         f"Version `{dataset.version}`. {len(dataset.pairs)} pairs of training samples; none is held out. The chosen "
-        f"answer is the author's passage, the rejected one what {dataset.model or 'no model'} said to the same prompt.",
+        f"answer is the author's passage, the rejected one what {dataset.model or 'no model'} said to the same prompt. "
+        "A reader's pair names the interactions that it comes from: the chosen answer is the one that they wrote or "
+        "liked.",
         "## Where the preference came from\n\n" + _listed(sources(dataset)),
         "## Whose text it is\n\n" + _listed(authors),
         "## What was left out\n\n" + _listed(dataset.left_out),
@@ -195,6 +235,18 @@ def card(dataset: PreferenceDataset) -> str:
         "to its authors: publish it only with their word.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _pair(sample: InstructSample, rejected: str, model: str) -> PreferencePair:
+    return PreferencePair(
+        id=sample.id,
+        prompt=to_messages(sample)["prompt"],
+        chosen=sample.answer,
+        rejected=rejected.strip(),
+        model=model,
+        author=sample.author,
+        document_id=sample.document_id,
+    )
 
 
 def _why_not(sample: InstructSample, answer: str) -> str | None:

@@ -17,7 +17,7 @@ from twin.errors import SettingsError
 from twin.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from twin.settings import TrainingSettings
+    from twin.settings import FeedbackSettings, TrainingSettings
 
 __all__ = ["from_settings", "load", "names"]
 
@@ -45,6 +45,13 @@ def from_settings(settings: TrainingSettings) -> Recipe:
         "seed": settings.seed if "seed" in settings.model_fields_set else None,
     }
     return msgspec.structs.replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
+
+
+def with_feedback(recipe: Recipe, readers_pairs: int, settings: FeedbackSettings) -> Recipe:
+    """The recipe, with preference training where readers gave pairs enough for it."""
+    if recipe.dpo_steps or readers_pairs < settings.min_pairs:
+        return recipe
+    return msgspec.structs.replace(recipe, dpo_steps=settings.dpo_steps)
 
 
 def load(recipe: str) -> Recipe:
