@@ -21,26 +21,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from support import CORPORA, handbook, machine, save, table
+from support.knowing import pages
 from support.late_interaction import late_interaction
 from support.rankings import BM25, DENSE, RANKINGS
 from support.xquad import Laboratory, build, index_of, present
 
-from twin import cleaning
-from twin.collection.files.frontmatter import split as split_frontmatter
 from twin.evaluation.intervals import bootstrap
 from twin.evaluation.retrieval import DEPTH, Outcome, Question, evaluate, outcome, score
 from twin.features import embedding
 from twin.features.index import points
-from twin.records import Document, document_id
+from twin.records import document_id
 from twin.retrieval.relevance import relevant
 from twin.retrieval.retriever import Retriever
 from twin.settings import EmbeddingSettings, RagSettings, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from twin.features.embedding import Embedder
-    from twin.records import CleanedDocument, Passage
+    from twin.records import Passage
 
 HANDBOOK = Path(__file__).resolve().parent / "questions" / "handbook.json"
 POOL = 50
@@ -153,7 +152,7 @@ def _bare_request(text: str, vector: np.ndarray) -> Any:
 def _handbook(folder: Path, embedder: Embedder) -> dict[str, Any]:
     """This project's own pages: a second domain, in a reader's words, that nothing was fitted on."""
     asked = json.loads(HANDBOOK.read_text("utf-8"))
-    index, _ = index_of(_pages(), folder, embedder)
+    index, _ = index_of(pages(handbook()), folder, embedder)
     retriever = Retriever(lambda: embedder, lambda: index)
     questions = [Question(text=text, relevant=frozenset({document_id(page)})) for text, page in asked["answered"]]
     pools = [index.search(one.text, embedder.embed([one.text])[0], 2 * POOL, depth=POOL) for one in questions]
@@ -180,23 +179,6 @@ def _handbook(folder: Path, embedder: Embedder) -> dict[str, Any]:
 
 def _close(passages: Sequence[Passage]) -> bool:
     return any((passage.similarity or 0.0) >= 0.28 for passage in passages)
-
-
-def _pages() -> Iterator[CleanedDocument]:
-    pages = handbook()
-    for path in sorted(pages.rglob("*.md")):
-        front, content = split_frontmatter(path.read_text("utf-8"))
-        page = str(path.relative_to(pages))
-        yield cleaning.clean(
-            Document(
-                id=document_id(page),
-                url=page,
-                source_id="handbook",
-                author="us",
-                title=front.title or page,
-                content=content,
-            )
-        )
 
 
 def _tables(result: dict[str, Any]) -> str:

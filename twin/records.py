@@ -306,6 +306,8 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float] = {}
     """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`."""
     error: str | None = None
+    verdict: Literal["answer", "nearest", "nothing"] | None = None
+    """What the search decided; None where it did not come to that."""
 
 
 def utcnow() -> datetime:

@@ -319,9 +319,12 @@ class RagSettings(_Settings):
     top_k: int = Field(4, validation_alias="RAG_TOP_K", ge=1, le=50)
     """Passages shown to the model."""
     min_relevance: float = Field(0.15, validation_alias="RAG_MIN_RELEVANCE", ge=0, le=1)
-    """When no passage is at least this likely to be about the question, the twin says that it found nothing."""
+    """A passage that is less likely to be about the question is shown only where its cosine alone speaks for it."""
+    min_confidence: float = Field(0.65, validation_alias="RAG_MIN_CONFIDENCE", ge=0, le=1)
+    """How sure the search must be that a passage is about the question before it is answered from. Below, the nearest
+    passages are shown and nothing is claimed; far below, the twin says that it has not written about that."""
     min_similarity: float | None = Field(None, validation_alias="RAG_MIN_SIMILARITY", ge=-1, le=1)
-    """A cosine that a passage must reach too, for embedding models whose relevance is not calibrated. Unset: none."""
+    """A cosine that a passage must reach too. Unset: none."""
     reranker: str | None = Field(None, validation_alias="RERANKER_MODEL")
     """A cross-encoder that reranks the candidates: a folder or a Hugging Face id. Unset: word proximity, which needs no
     model. `none`: the index's own order."""

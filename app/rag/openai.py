@@ -95,18 +95,26 @@ async def _chunks(first: Event, rest: AsyncGenerator[Event]) -> AsyncGenerator[b
             case Failed(type=kind, message=message):
                 yield _event({"error": {"type": kind, "message": message}})
             case Finished(answer=answer):
-                extra = {"usage": _usage(answer), "sources": msgspec.to_builtins(answer.sources)}
+                extra = {"usage": _usage(answer)} | _own(answer)
                 yield _chunk(base | extra, {}, finish_reason=answer.finish_reason)
                 yield DONE
 
 
 def _completion(answer: Answer) -> dict[str, Any]:
     message = {"role": "assistant", "content": answer.answer}
-    return _base(answer.id, "chat.completion") | {
-        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
-        "usage": _usage(answer),
-        "sources": msgspec.to_builtins(answer.sources),
-    }
+    return (
+        _base(answer.id, "chat.completion")
+        | {
+            "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
+            "usage": _usage(answer),
+        }
+        | _own(answer)
+    )
+
+
+def _own(answer: Answer) -> dict[str, Any]:
+    """The fields that are not of OpenAI's schema."""
+    return {"sources": msgspec.to_builtins(answer.sources), "verdict": answer.verdict}
 
 
 def _base(answer_id: str, kind: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from twin.rag.messages import Question, Reference
 from twin.retrieval.result import Interpretation, Retrieval
+from twin.retrieval.verdict import Verdict
 
 __all__ = [
     "ErrorBody",
@@ -37,14 +38,24 @@ class SearchResponse(Struct, frozen=True, kw_only=True):
     results: list[Reference]
     interpretation: Interpretation
     index_generation: str | None
+    verdict: Verdict | None = None
+    """Whether `/rag` would answer from them: `answer`, `nearest` or `nothing`. It does not depend on `k`."""
+    confidence: float | None = None
+    """Probability that a passage of the index is about the query."""
+    unseen: list[str] = []
+    """Names in the query that no passage has."""
 
     @classmethod
     def of(cls, retrieval: Retrieval) -> SearchResponse:
         """The passages, numbered by rank."""
+        ruling = retrieval.ruling
         return cls(
             results=[Reference.of(number, passage) for number, passage in enumerate(retrieval.passages, start=1)],
             interpretation=retrieval.interpretation,
             index_generation=retrieval.generation,
+            verdict=ruling.verdict if ruling else None,
+            confidence=ruling.confidence if ruling else None,
+            unseen=ruling.unseen if ruling else [],
         )
 
 

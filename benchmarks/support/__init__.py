@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CORPORA", "handbook", "is_reported", "machine", "save", "table"]
+__all__ = ["CORPORA", "PROJECT", "handbook", "is_reported", "machine", "save", "table"]
 
 CORPORA = Path(os.environ.get("TWIN_CORPORA", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
 PROJECT = Path(__file__).resolve().parents[2]

@@ -15,11 +15,17 @@ from twin.decoding import NOT_JSON
 from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
 from twin.retrieval.result import Interpretation, Restriction
+from twin.settings import RagSettings, read
 
 __all__ = ["ask", "search", "traces"]
 
 TIMEOUT_SECONDS = 180.0
 SNIPPET_CHARS = 220
+VERDICTS = {
+    "nearest": "No passage is sure to answer this; these are the nearest. (Not found in any: {unseen})",
+    "nothing": "No passage is about this; these are merely the first of the ranking.",
+}
+"""What is said above results that are not answered from."""
 STACK = ["mongod", "console", "endpoint", "twin"]
 
 
@@ -34,12 +40,16 @@ def search(
     from twin.deployment import Deployment
 
     retriever = Deployment().retriever
+    settings = read(RagSettings)
     found = retriever.retrieve(query, k, author=retriever.author(author) if author is not None else None)
+    found = retriever.ruled(found, least=settings.min_confidence, min_relevance=settings.min_relevance)
     if as_json:
         print_json(found)
         return
     for line in readings(found.interpretation):
         log.print(line, markup=False, style="dim", soft_wrap=True)
+    if found.ruling and found.ruling.verdict != "answer":
+        log.print(VERDICTS[found.ruling.verdict].format(unseen=", ".join(found.ruling.unseen) or "it"), style="dim")
     if not found.passages:
         out.print("Nothing is found. `llm-twin index status` tells what can be searched, `llm-twin ingest` adds to it.")
     for number, passage in enumerate(found.passages, start=1):

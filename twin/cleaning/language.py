@@ -16,7 +16,7 @@ from twin.text.words import count_words
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-__all__ = ["detect_language"]
+__all__ = ["detect_language", "language_of_question"]
 
 SAMPLE_CHARS = 6_000
 """Of which the code is left out."""
@@ -25,6 +25,7 @@ MAX_PROSE_CHARS = 300
 MIN_WORDS = 20
 MIN_UNSPACED_CHARS = 10
 MIN_CONFIDENCE = 0.5
+MIN_QUESTION_WORDS = 3
 NON_LATIN = re.compile("[\u0370-\u1dff\u2e80-\ud7ff]")
 NO_LANGUAGE = "zxx"
 
@@ -37,6 +38,23 @@ def detect_language(text: str) -> str | None:
         return None
     language, confidence = _identifier().classify(prose)
     return language if confidence >= MIN_CONFIDENCE and language != NO_LANGUAGE else None
+
+
+def language_of_question(text: str, among: frozenset[str]) -> str | None:
+    """Which of some languages a question is in; None for a word or two in Latin letters, which might be of any."""
+    if len(text.split()) < MIN_QUESTION_WORDS and not NON_LATIN.search(text):
+        return None
+    language, confidence = _identifier_of(among).classify(without_addresses(text)[:MAX_PROSE_CHARS])
+    return language if confidence >= MIN_CONFIDENCE else None
+
+
+@cache
+def _identifier_of(languages: frozenset[str]) -> LanguageIdentifier:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(languages)
+    return identifier
 
 
 @cache

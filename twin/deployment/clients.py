@@ -66,9 +66,15 @@ class Deployment:
     @cached_property
     def retriever(self) -> Retriever:
         """Search in the vector index, with all that surrounds it."""
+        from twin.retrieval.footing import Footings
         from twin.retrieval.retriever import Retriever
 
-        return Retriever(lambda: self.embedder, lambda: self.vector_index, reranker=factories.reranker())
+        return Retriever(
+            lambda: self.embedder,
+            lambda: self.vector_index,
+            reranker=factories.reranker(),
+            footings=Footings(self.home.cache / "footings.json"),
+        )
 
     @cached_property
     def registry(self) -> ModelRegistry:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from twin.rag.messages import Question
     from twin.retrieval.result import Interpretation
+    from twin.retrieval.verdict import Ruling, Verdict
 
 __all__ = ["Draft"]
 
@@ -36,6 +37,7 @@ class Draft:
     model_version: str | None = None
     index_generation: str | None = None
     interpretation: Interpretation | None = None
+    ruling: Ruling | None = None
     usage: dict[str, int] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     error: str | None = None
@@ -43,6 +45,11 @@ class Draft:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the search decided."""
+        return self.ruling.verdict if self.ruling else None
 
     def cancel(self, reason: str) -> None:
         """Says that the answer was not wanted to its end; what has been said of it so far is kept."""
@@ -60,6 +67,7 @@ class Draft:
             trace_id=self.trace_id,
             answer=self.text,
             status="nothing_found" if self.status == "nothing_found" else "answered",
+            verdict=self.verdict,
             author=self.author,
             sources=self.references(),
             sentences=self._sentences(),
@@ -87,6 +95,7 @@ class Draft:
             usage=self.usage,
             timings=self.timings,
             error=self.error,
+            verdict=self.verdict,
         )
 
     def _sentences(self) -> list[CitedSentence]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from twin.retrieval.result import Interpretation  # noqa: TC001
+from twin.retrieval.verdict import Verdict  # noqa: TC001
 from twin.text.citations import CitedSentence  # noqa: TC001 - msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str
     answer: str
     status: Literal["answered", "nothing_found"]
+    verdict: Verdict | None
+    """`answer`; `nearest`: the sources are on the subject and hold no answer, so nothing is claimed; `nothing`."""
     author: str | None
     """In whose voice."""
     sources: list[Reference]
@@ -116,6 +119,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="s
     sources: list[Reference]
     interpretation: Interpretation | None = None
     """What the question was taken to ask for."""
+    verdict: Verdict | None = None
+    """Whether there will be an answer; see `Answer.verdict`."""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="token"):

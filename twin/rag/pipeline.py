@@ -13,8 +13,9 @@ from twin import prompts
 from twin.errors import GenerationInterrupted
 from twin.rag.markers import MarkerFilter
 from twin.rag.messages import Event, Found, Token
-from twin.retrieval.relevance import relevant
+from twin.rag.sayings import in_language_of
 from twin.retrieval.retriever import best_author
+from twin.retrieval.verdict import Ruling, worth_showing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -24,14 +25,11 @@ if TYPE_CHECKING:
     from twin.records import Passage
     from twin.retrieval.result import Retrieval
     from twin.retrieval.retriever import Retriever
-    from twin.retrieval.rewriting import Rewriter
+    from twin.retrieval.rewriting import Rewriter, Rewriting
     from twin.serving.wire import Delta, StreamingModel
     from twin.settings import RagSettings
 
-__all__ = ["NOTHING_FOUND", "Pipeline", "facts", "milliseconds_since"]
-
-NOTHING_FOUND = "I have not written about that, so I would rather not make something up."
-"""The whole answer when retrieval finds nothing relevant; no model is asked."""
+__all__ = ["Pipeline", "facts", "milliseconds_since"]
 
 
 class Pipeline:
@@ -63,9 +61,9 @@ class Pipeline:
             GenerationInterrupted: The model stopped in the middle, or said nothing.
         """
         draft.passages = await self._retrieve(text, draft)
-        if not draft.passages:
+        if draft.verdict != "answer" or not draft.passages:
             emit(_found(draft))
-            _decline(draft, emit)
+            _decline(text, draft, emit)
             return
         messages = self._prompt(text, draft)
         model = self._model()
@@ -83,7 +81,12 @@ class Pipeline:
         if not names and self._settings.self_query:
             names = await asyncio.to_thread(self._retriever.authors)
         rewriting = await self._rewriter.rewrite(text, names)
-        return await asyncio.to_thread(self._retriever.retrieve, text, k, author=author, rewriting=rewriting)
+        return await asyncio.to_thread(self._ruled, text, k, author, rewriting)
+
+    def _ruled(self, text: str, k: int, author: str | None, rewriting: Rewriting) -> Retrieval:
+        settings = self._settings
+        found = self._retriever.retrieve(text, k, author=author, rewriting=rewriting)
+        return self._retriever.ruled(found, least=settings.min_confidence, min_relevance=settings.min_relevance)
 
     async def _retrieve(self, text: str, draft: Draft) -> list[Passage]:
         """The relevant passages of one author, neighbours joined; settles whose voice answers."""
@@ -91,7 +94,8 @@ class Pipeline:
         with self._span("retrieval", draft, input={"query": text, "k": k, "author": draft.author}) as span:
             retrieval = await self.find(text, k, draft.author)
             draft.index_generation, draft.interpretation = retrieval.generation, retrieval.interpretation
-            found = relevant(retrieval.passages, settings.min_relevance, settings.min_similarity)
+            ruling = draft.ruling = retrieval.ruling or Ruling(verdict="nothing")
+            found = worth_showing(retrieval.passages, ruling, settings.min_relevance, settings.min_similarity)
             draft.author = draft.author or _voice(retrieval, found)
             own = [passage for passage in found if passage.author == draft.author]
             passages = await asyncio.to_thread(self._retriever.joined, own, prompts.PASSAGE_WORDS)
@@ -102,6 +106,7 @@ class Pipeline:
                     "index_generation": retrieval.generation,
                     "interpretation": msgspec.to_builtins(retrieval.interpretation),
                     "reranker": retrieval.reranker,
+                    "ruling": msgspec.to_builtins(ruling),
                     "min_relevance": settings.min_relevance,
                 },
             )
@@ -192,10 +197,16 @@ async def _stream(stream: AsyncGenerator[Delta], draft: Draft, emit: Callable[[E
         say(marks.flush())  # also what came before an interruption was said
 
 
-def _decline(draft: Draft, emit: Callable[[Event], None]) -> None:
-    draft.pieces.append(NOTHING_FOUND)
+def _decline(question: str, draft: Draft, emit: Callable[[Event], None]) -> None:
+    """Says that there is no answer, or only something near, which claims nothing. No model is asked."""
+    sayings = in_language_of(question)
+    if draft.passages and draft.ruling:
+        said = sayings.nearest([passage.title for passage in draft.passages], draft.ruling.unseen)
+    else:
+        said = sayings.nothing
+    draft.pieces.append(said)
     draft.status = "nothing_found"
-    emit(Token(text=NOTHING_FOUND))
+    emit(Token(text=said))
 
 
 def _found(draft: Draft) -> Found:
@@ -205,6 +216,7 @@ def _found(draft: Draft) -> Found:
         author=draft.author,
         sources=draft.references(),
         interpretation=draft.interpretation,
+        verdict=draft.verdict,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from twin.records import Passage  # noqa: TC001 - msgspec reads the annotations at run time
+from twin.retrieval.verdict import Ruling, Sighting  # noqa: TC001 - idem
 
 __all__ = ["Interpretation", "Restriction", "Retrieval"]
 
@@ -44,3 +45,7 @@ class Retrieval(msgspec.Struct, frozen=True, kw_only=True):
     generation: str | None = None
     """The index generation that was searched."""
     reranker: str = "none"
+    seen: Sighting | None = None
+    """What decides whether there is an answer."""
+    ruling: Ruling | None = None
+    """What was decided, once it was."""

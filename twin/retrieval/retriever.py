@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from twin.errors import IndexUnavailable
 from twin.features.index import EVERYTHING, Facets, Filters, Span
 from twin.records import utcnow
 from twin.retrieval.authors import resolve
 from twin.retrieval.diversity import spread
+from twin.retrieval.footing import Footings
 from twin.retrieval.merging import merge
 from twin.retrieval.ranking import ProximityReranker
-from twin.retrieval.relevance import by_relevance, calibration_of, with_relevance
+from twin.retrieval.relevance import by_relevance, calibration_of, relevant, with_relevance
 from twin.retrieval.result import Interpretation, Restriction, Retrieval
 from twin.retrieval.rewriting import PLAIN
 from twin.retrieval.understanding import Known, Mention, Understood, stretch, understand
+from twin.retrieval.verdict import LOOKED_AT, Ruling, rule, sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,11 +103,13 @@ class Retriever:
         *,
         reranker: Reranker | None = None,
         clock: Callable[[], datetime] = utcnow,
+        footings: Footings | None = None,
     ) -> None:
         self._embedder = embedder
         self._index = index
         self._reranker = reranker or ProximityReranker()
         self._clock = clock
+        self._footings = footings or Footings()
         self._catalogue: _Catalogue | None = None
         self._reading = threading.Lock()
 
@@ -138,6 +144,7 @@ class Retriever:
         # By default the figure that is shown also ranks; an embedding model that none was fitted for keeps the order.
         ordered = by_relevance if isinstance(self._reranker, ProximityReranker) and calibration.proximity else list
         passages = ordered(spread(ordered(judged), k, per_document=max(2, (k + 1) // 2)))
+        passages = _with_nearest(passages, judged, k)
         return Retrieval(
             passages=passages,
             interpretation=Interpretation(
@@ -149,7 +156,25 @@ class Retriever:
             authors=[*(_filters(read, author).authors or catalogue.only_author)],
             generation=catalogue.generation,
             reranker=self._reranker.name,
+            seen=sighting(read.text, found, indexed=catalogue.passages, known=catalogue.known.authors),
         )
+
+    def ruled(self, retrieval: Retrieval, *, least: float, min_relevance: float) -> Retrieval:
+        """The retrieval with its verdict, which does not depend on how many passages were asked for.
+
+        Args:
+            retrieval: What was found.
+            least: Confidence from which there is an answer.
+            min_relevance: Decides instead, where the model's cosines tell nothing.
+
+        Raises:
+            IndexUnavailable: The index does not answer.
+        """
+        footing = self._footings.of(self._embedder(), self._index(), retrieval.generation)
+        ruling = rule(retrieval.seen, footing, least=least) if retrieval.seen else None
+        if ruling is None:
+            ruling = Ruling(verdict="answer" if relevant(retrieval.passages, min_relevance) else "nothing")
+        return replace(retrieval, ruling=ruling)
 
     def joined(self, passages: Sequence[Passage], words: int) -> list[Passage]:
         """The passages with neighbours in the same document joined; see `twin.retrieval.merging`.
@@ -187,8 +212,11 @@ class Retriever:
 
     def warm(self) -> None:
         """Loads the models, which the first question would otherwise wait for."""
-        self._embedder().embed(["warm"])
+        embedder = self._embedder()
+        embedder.embed(["warm"])
         self._reranker.warm()
+        with contextlib.suppress(IndexUnavailable):  # nothing published yet
+            self._footings.of(embedder, self._index(), self._current().generation)
 
     def _understood(self, query: str, catalogue: _Catalogue, author: str | None) -> Understood:
         known = catalogue.known
@@ -236,6 +264,17 @@ def best_author(passages: Sequence[Passage]) -> str:
     for passage in passages:
         totals[passage.author] = totals.get(passage.author, 0.0) + passage.score
     return max(totals, key=lambda author: totals[author])
+
+
+def _with_nearest(passages: list[Passage], judged: Sequence[Passage], k: int) -> list[Passage]:
+    """With the passage that is nearest in meaning as the last, where neither words nor rank brought it in.
+
+    A question in words of the reader's own may be answered by that one alone.
+    """
+    nearest = max(judged[:LOOKED_AT], key=lambda one: one.similarity or -1.0, default=None)
+    if nearest is None or k < 2 or len(passages) < k or any(one.text == nearest.text for one in passages):
+        return passages
+    return [*passages[: k - 1], nearest]
 
 
 def _known(facets: Facets) -> Known:

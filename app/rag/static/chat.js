@@ -93,6 +93,7 @@ function scrollDown() {
 function show(name, data, view) {
   if (name === "sources") {
     view.author.textContent = data.author ?? "";
+    view.section.dataset.verdict = data.verdict ?? "";
     view.sources.replaceChildren(...data.sources.map((source) => sourceItem(source, view.turn)));
   } else if (name === "token") {
     view.answer.append(data.text);

@@ -26,7 +26,7 @@ from twin.features.index import EVERYTHING, Facets, Filters
 from twin.features.index import Span as Run
 from twin.rag.engine import LEFT, STOPPING, Rag
 from twin.rag.messages import Failed, Finished, Found, Question, Token
-from twin.rag.pipeline import NOTHING_FOUND
+from twin.rag.sayings import SAYINGS
 from twin.records import Interaction, Passage
 from twin.retrieval.retriever import Retriever
 from twin.serving.client import Delta, Usage
@@ -284,7 +284,7 @@ def test_one_request_is_one_trace_with_a_span_for_each_step() -> None:
 def test_when_nothing_is_relevant_it_says_so_and_asks_no_model() -> None:
     world = World(index=Index([passage("Unrelated.", 0.1)]))
     answer = ask(world)
-    assert (answer.status, answer.answer, answer.sources) == ("nothing_found", NOTHING_FOUND, [])
+    assert (answer.status, answer.answer, answer.sources) == ("nothing_found", SAYINGS["en"].nothing, [])
     assert world.model is not None
     assert world.model.prompts == []
     assert world.stored[0].status == "nothing_found"
