@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["LOOKED_AT", "Ruling", "Sighting", "Verdict", "rule", "sighting", "worth_showing"]
 
 Verdict = Literal["answer", "nearest", "nothing"]
-"""`answer`: there are passages to answer from. `nearest`: passages on the subject that hold no answer, so nothing is claimed.
-`nothing`: no passage is about it."""
+"""`answer`: there are passages to answer from. `nearest`: passages on the subject that hold no answer, claiming
+nothing. `nothing`: no passage is about it."""
 
 LOOKED_AT = 12
 HEIGHT, WORDS, BASE = 2.07, 1.79, -2.94
