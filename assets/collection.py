@@ -1,13 +1,22 @@
 """Documents as they come in, and as everything after them reads them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from itertools import islice
 
 import dagster as dg
 import msgspec
 
-from assets.describe import NOTHING_NEW, OWNER, collecting, counted, publishing, stopwatch, table, tell_left_out
+from assets.describe import (
+    KEPT_IN_STEP,
+    NOTHING_NEW,
+    OWNER,
+    collecting,
+    counted,
+    publishing,
+    stopwatch,
+    table,
+    tell_left_out,
+)
 from resources import CacheResource, InboxResource, WarehouseResource
 from twin import cleaning
 from twin.cleaning import refresh
@@ -48,7 +57,7 @@ class CollectionConfig(dg.Config):
     kinds={"mongodb"},
     owners=[OWNER],
     code_version="1",
-    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
+    freshness_policy=KEPT_IN_STEP,
 )
 def raw_documents(
     context: dg.AssetExecutionContext,
@@ -116,7 +125,14 @@ def has_documents(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset(deps=[raw_documents], group_name=GROUP, kinds={"mongodb"}, owners=[OWNER], code_version=cleaning.VERSION)
+@dg.asset(
+    deps=[raw_documents],
+    group_name=GROUP,
+    kinds={"mongodb"},
+    owners=[OWNER],
+    code_version=cleaning.VERSION,
+    freshness_policy=KEPT_IN_STEP,
+)
 def cleaned_documents(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Documents without boilerplate, copies, personal data and secrets; structure, code and voice are kept."""
     store = warehouse.client

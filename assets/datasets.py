@@ -17,6 +17,7 @@ from resources import (
     WarehouseResource,
 )
 from twin import datasets, prompts
+from twin.datasets import offered
 from twin.evaluation import charts
 from twin.records import Chunk, InstructSample
 from twin.retrieval.ranking import open_reranker
@@ -48,6 +49,7 @@ def instruct_dataset(
     """The author's own passages, each with an instruction that leads back to it, split by document."""
     settings, store = read(TrainingSettings), artifacts.store
     kept, reader = datasets.InstructionCache(cache.folder("instructions")), base_model.reader()
+    documents = store.dataset("chunks", Chunk).fingerprints()
     teacher, (search, search_name, shown) = base_model.teacher(), _search(embedder, vector_index)
     with stopwatch() as watch:
         dataset = datasets.build(
@@ -68,6 +70,7 @@ def instruct_dataset(
         )
         with publishing(context, warehouse.client):
             manifest = datasets.publish(store, dataset)
+            offered.note(store, dataset.training_version, documents)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(dataset.version),
         metadata={

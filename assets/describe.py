@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from twin.warehouse import Lease, Warehouse
 
 __all__ = [
+    "KEPT_IN_STEP",
     "NOTHING_NEW",
     "OWNER",
     "Stopwatch",
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 OWNER = "team:llm-twin"
+KEPT_IN_STEP = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2))
+"""Of what each look at the sources makes anew, changed or not."""
 LOCK_WAIT_SECONDS = 120.0
 """How long a run waits for another that is publishing, before it fails and says which one."""
 NOTHING_NEW = {"llm_twin/found": "nothing new"}

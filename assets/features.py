@@ -3,13 +3,12 @@
 import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
 from assets.collection import cleaned_documents
-from assets.describe import OWNER, counted, publishing, stopwatch, table, tell_left_out
+from assets.describe import KEPT_IN_STEP, OWNER, counted, publishing, stopwatch, table, tell_left_out
 from resources import ArtifactsResource, EmbedderResource, VectorIndexResource, WarehouseResource
 from twin.artifacts import SyncReport
 from twin.features import chunking, pipeline
@@ -22,7 +21,14 @@ GROUP = "features"
 TOLD_EVERY_SECONDS = 3.0
 
 
-@dg.asset(deps=[cleaned_documents], group_name=GROUP, kinds={"parquet"}, owners=[OWNER], code_version=chunking.VERSION)
+@dg.asset(
+    deps=[cleaned_documents],
+    group_name=GROUP,
+    kinds={"parquet"},
+    owners=[OWNER],
+    code_version=chunking.VERSION,
+    freshness_policy=KEPT_IN_STEP,
+)
 def chunks(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -61,7 +67,14 @@ def passages_fit(
     )
 
 
-@dg.asset(deps=[chunks], group_name=GROUP, kinds={"parquet", "sentencetransformers"}, owners=[OWNER], code_version="2")
+@dg.asset(
+    deps=[chunks],
+    group_name=GROUP,
+    kinds={"parquet", "sentencetransformers"},
+    owners=[OWNER],
+    code_version="2",
+    freshness_policy=KEPT_IN_STEP,
+)
 def embeddings(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -110,7 +123,7 @@ class PublishConfig(dg.Config):
     kinds={"qdrant"},
     owners=[OWNER],
     code_version="2",
-    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2)),
+    freshness_policy=KEPT_IN_STEP,
 )
 def vector_index(
     context: dg.AssetExecutionContext,

@@ -2,6 +2,7 @@
 
 from sensors.alerts import alerts_of_failures, alerts_of_state, alerts_of_successes
 from sensors.approval import approved_model
+from sensors.freshness import model_freshness
 from sensors.housekeeping import housekeeping
 from sensors.watch import watched_sources
 
@@ -12,12 +13,14 @@ __all__ = [
     "alerts_of_successes",
     "approved_model",
     "housekeeping",
+    "model_freshness",
     "watched_sources",
 ]
 
 ALL_SENSORS = [
     approved_model,
     watched_sources,
+    model_freshness,
     housekeeping,
     alerts_of_failures,
     alerts_of_successes,

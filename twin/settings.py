@@ -28,6 +28,7 @@ __all__ = [
     "QdrantSettings",
     "RagSettings",
     "RetentionSettings",
+    "RetrainingSettings",
     "ReviewSettings",
     "SourceSettings",
     "StackSettings",
@@ -191,6 +192,19 @@ class FeedbackSettings(_Settings):
     none; so many new ones start a training by themselves."""
     dpo_steps: int = Field(8, validation_alias="FEEDBACK_DPO_STEPS", ge=0)
     """Steps of that preference training, where the recipe names none. 0: readers' pairs alone never start any."""
+
+
+class RetrainingSettings(_Settings):
+    """When a running stack trains the next model by itself."""
+
+    min_samples: int = Field(8, validation_alias="RETRAIN_MIN_SAMPLES", ge=1)
+    """With fewer passages that the current model has not seen, nothing is trained."""
+    after_days: float = Field(30.0, validation_alias="RETRAIN_AFTER_DAYS", ge=0)
+    """So long may the first of them stay unseen; then training starts by itself."""
+    at_samples: int = Field(24, validation_alias="RETRAIN_AT_SAMPLES", ge=1)
+    """With so many of them training does not wait. No more are ever seen than TRAINING_MAX_SAMPLES takes."""
+    enabled: bool = Field(True, validation_alias="RETRAIN_AUTOMATICALLY")
+    """Whether training starts by itself at all."""
 
 
 class EndpointSettings(_Settings):
@@ -390,6 +404,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     ModelSettings,
     TrainingSettings,
     FeedbackSettings,
+    RetrainingSettings,
     EndpointSettings,
     OpikSettings,
     CometSettings,

@@ -92,7 +92,8 @@ def test_the_jobs_cover_what_their_names_say(definitions: dg.Definitions) -> Non
 
 def test_the_products_that_go_stale_have_freshness_policies(definitions: dg.Definitions) -> None:
     fresh = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy}
-    assert fresh == {"raw_documents", "vector_index", "fine_tuned_model"}
+    ingested = {"raw_documents", "cleaned_documents", "chunks", "embeddings", "vector_index"}
+    assert fresh == ingested | {"fine_tuned_model"}
 
 
 def test_every_sensor_runs_by_itself_and_launches_a_job_that_there_is(definitions: dg.Definitions) -> None:
@@ -102,4 +103,5 @@ def test_every_sensor_runs_by_itself_and_launches_a_job_that_there_is(definition
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         found[sensor.name] = sensor.job_name if sensor.has_jobs or sensor.targets else None
     alerts = dict.fromkeys(("alerts_of_failures", "alerts_of_successes", "alerts_of_state"))
-    assert found == {"approved_model": "deploy", "watched_sources": "ingest", "housekeeping": None} | alerts
+    launching = {"approved_model": "deploy", "watched_sources": "ingest", "model_freshness": "train"}
+    assert found == launching | {"housekeeping": None} | alerts

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from twin.training.job import Trainer, TrainingJob
     from twin.training.progress import Progress
 
-__all__ = ["current", "current_address", "find_or_train", "folder_of", "pinned", "publish", "stored"]
+__all__ = [
+    "current",
+    "current_address",
+    "current_manifest",
+    "find_or_train",
+    "folder_of",
+    "pinned",
+    "publish",
+    "stored",
+]
 
 MODELS = "models"
 CURRENT = "fine_tuned_model.current"
@@ -86,6 +95,22 @@ def current_address(store: ArtifactStore) -> str:
     if address is None:
         raise ArtifactError("There is no fine-tuned model yet. Make one with `llm-twin materialize train`.")
     return address.decode()
+
+
+def current_manifest(store: ArtifactStore) -> tuple[str, dict[str, Any]] | None:
+    """The address and the manifest of the model that was made last, its other files unread; None where none was made.
+
+    Raises:
+        ArtifactError: It was made, and its manifest is not there or damaged.
+    """
+    address = store.read(CURRENT)
+    if address is None:
+        return None
+    content = store.read(f"folders/{folder_of(address.decode())}/{model_folder.MANIFEST}")
+    try:
+        return address.decode(), msgspec.json.decode(content or b"", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ArtifactError(f"The manifest of the current model cannot be read: {error}.") from error
 
 
 def stored(store: ArtifactStore, address: str) -> TrainedModel:

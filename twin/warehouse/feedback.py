@@ -54,6 +54,13 @@ class Ratings(Part):
         for row in self._rows():
             yield from_row(row, Feedback)
 
+    def state(self) -> str:
+        """Changes whenever a reader says something, or what they said is deleted; costs no reading of it."""
+        with self._connection.reaching():
+            count = self._database[COLLECTION].count_documents({})
+            last = self._database[COLLECTION].find_one({}, {"at": 1}, sort=[("at", -1)])
+        return f"{count}/{last['at'].isoformat()}" if last else "0"
+
     def rated(self) -> Iterator[tuple[Interaction, list[Feedback]]]:
         """Every interaction that a reader said something of, with what was said, in the order of ids."""
         groups = itertools.groupby(self.read(), key=lambda said: said.interaction_id)

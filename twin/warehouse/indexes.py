@@ -29,7 +29,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("duplicate_of", 1), ("_id", 1)], partialFilterExpression={"canonical": False}),
     ],
     "interactions": [IndexModel([("created_at", 1), ("_id", 1)]), IndexModel([("trace_id", 1)])],
-    "feedback": [IndexModel([("interaction_id", 1), ("_id", 1)])],
+    "feedback": [IndexModel([("interaction_id", 1), ("_id", 1)]), IndexModel([("at", -1)])],
     "visits": [IndexModel([("documents", 1), ("source_id", 1)])],
     "outcomes": [IndexModel([("state", 1), ("source_id", 1)])],
     "runs": [IndexModel([("started_at", -1)])],
