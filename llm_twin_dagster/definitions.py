@@ -7,6 +7,7 @@ import sensors
 from llm_twin_dagster.executor import in_process
 from llm_twin_dagster.jobs import JOBS
 from llm_twin_dagster.progress import console_logger
+from llm_twin_dagster.schedules import schedules
 from resources import all_resources
 
 __all__ = ["defs"]
@@ -20,6 +21,7 @@ def defs() -> dg.Definitions:
         asset_checks=assets.ALL_CHECKS,
         jobs=JOBS,
         sensors=sensors.ALL_SENSORS,
+        schedules=schedules(),
         resources=all_resources(),
         loggers={"console": console_logger},
         executor=in_process,  # 0.2 s a step instead of 3.4; what needs a process of its own starts one

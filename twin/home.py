@@ -4,6 +4,7 @@ run.json          the running stack: its supervisor and each service's address (
 stack.lock        held by the one process that supervises services of this home
 family.lock       held by every process of its services, down to the last grandchild
 reviewer-token    the local reviewer's token
+trigger-key       starts jobs over HTTP
 reader-secret     what the names of readers are made with
 mongo/            the embedded mongod's data
 inbox/            what came through standard input, each text or file of lines under its hash
@@ -27,7 +28,7 @@ import msgspec
 
 from twin import disk, users
 from twin.errors import PlatformError
-from twin.settings import HomeSettings, ReviewSettings, read
+from twin.settings import HomeSettings, ReviewSettings, ScheduleSettings, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,17 @@ PROBE_BYTES = 64 * 1024
 
 
 PARTS = (
-    *("run.json", "stack.lock", "family.lock", "reviewer-token", "reader-secret", "mongo", "inbox", "artifacts"),
+    *(
+        "run.json",
+        "stack.lock",
+        "family.lock",
+        "reviewer-token",
+        "reader-secret",
+        "trigger-key",
+        "mongo",
+        "inbox",
+        "artifacts",
+    ),
     *("index", "models", "training", "endpoint", "dagster", "logs", "cache", "alerts"),
 )
 
@@ -173,6 +184,12 @@ class Home:
         if token := read(ReviewSettings).token:
             return token.get_secret_value()
         return self._secret("reviewer-token").decode()
+
+    def trigger_key(self) -> str:
+        """What starts jobs over HTTP: TWIN_TRIGGER_KEY, else this home's own."""
+        if key := read(ScheduleSettings).trigger_key:
+            return key.get_secret_value()
+        return self._secret("trigger-key").decode()
 
     def reader_secret(self) -> bytes:
         """What the names of readers are made with, so that nobody can tell from a name who that is."""

@@ -30,6 +30,7 @@ __all__ = [
     "RetentionSettings",
     "RetrainingSettings",
     "ReviewSettings",
+    "ScheduleSettings",
     "SourceSettings",
     "StackSettings",
     "TrainingSettings",
@@ -205,6 +206,21 @@ class RetrainingSettings(_Settings):
     """With so many of them training does not wait. No more are ever seen than TRAINING_MAX_SAMPLES takes."""
     enabled: bool = Field(True, validation_alias="RETRAIN_AUTOMATICALLY")
     """Whether training starts by itself at all."""
+
+
+class ScheduleSettings(_Settings):
+    """When jobs run by the clock, and who may start them over HTTP."""
+
+    ingest: str | None = Field(None, validation_alias="SCHEDULE_INGEST")
+    """When to ingest, as cron has it (`0 4 * * *`), beside what watching does. Unset: not by the clock."""
+    train: str | None = Field(None, validation_alias="SCHEDULE_TRAIN")
+    """When to train, as cron has it (`0 4 * * 1`); without anything new that makes no new model. Unset: not by the
+    clock."""
+    timezone: str = Field("UTC", validation_alias="SCHEDULE_TIMEZONE")
+    """Whose clock, for example `Europe/Berlin`; it knows of daylight saving."""
+    trigger_key: SecretStr | None = Field(None, validation_alias="TWIN_TRIGGER_KEY")
+    """The key that starts jobs over HTTP (`POST /triggers/JOB`). Unset: the home makes one and keeps it in
+    `TWIN_HOME/trigger-key` (mode 600)."""
 
 
 class EndpointSettings(_Settings):
@@ -405,6 +421,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     TrainingSettings,
     FeedbackSettings,
     RetrainingSettings,
+    ScheduleSettings,
     EndpointSettings,
     OpikSettings,
     CometSettings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 
@@ -24,7 +25,10 @@ def main() -> int:
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        services = of_deployment(Deployment())
+        deployment = Deployment()
+        services = of_deployment(deployment)
+        with contextlib.suppress(OSError):  # who cannot write it has none, and can set TWIN_TRIGGER_KEY
+            deployment.home.trigger_key()  # there before a person looks for it
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

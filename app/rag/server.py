@@ -16,7 +16,7 @@ from app.http.bodies import JsonRequest
 from app.http.problems import exception_handlers
 from app.http.security import security_headers
 from app.http.static import static_files
-from app.rag import feedback, health, openai, page, routes
+from app.rag import feedback, health, openai, page, routes, triggers
 from app.rag.metrics import Metrics, RequestMetrics
 from app.rag.problems import answer_fault
 from app.rag.services import Services
@@ -53,6 +53,7 @@ def create_app(services: Services) -> Litestar:
         route_handlers=[
             *routes.ROUTES,
             *feedback.ROUTES,
+            *triggers.ROUTES,
             *openai.ROUTES,
             *health.ROUTES,
             *page.ROUTES,

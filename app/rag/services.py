@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from twin import http_clients
-from twin.deployment import Deployment
+from twin.deployment import Deployment, addresses
 from twin.errors import IndexUnavailable, ModelUnavailable
 from twin.feedback import Desk
 from twin.rag.tracing import Tracer
@@ -17,6 +17,7 @@ from twin.records import Interaction
 from twin.retrieval.retriever import Retriever
 from twin.serving.wire import StreamingModel
 from twin.settings import MongoSettings, RagSettings, read
+from twin.triggers import Triggers
 from twin.warehouse.feedback import Feedback
 from twin.warehouse.interactions import AsyncInteractions
 
@@ -48,6 +49,8 @@ class Services:
     """Takes feedback on answers."""
     reader_secret: Callable[[], bytes]
     """What the names of readers are made with."""
+    triggers: Triggers
+    """Starts jobs."""
     settings: RagSettings
     warm: Callable[[], None]
     """Loads, in a thread, what the first question would otherwise wait for."""
@@ -83,6 +86,7 @@ def of_deployment(deployment: Deployment) -> Services:
         store=interactions.record,
         desk=Desk(interactions, tracer),
         reader_secret=deployment.home.reader_secret,
+        triggers=Triggers(lambda: addresses.dagster(deployment.home), deployment.home.trigger_key),
         settings=read(RagSettings),
         warm=warm,
         close=close,

@@ -56,7 +56,7 @@ class Twin:
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise Unusable(f"{url} is not encrypted; the key is sent to https addresses only.")
         if not key:
-            raise Unusable("TWIN_TRIGGER_KEY is not set: llm-twin keys create --scope trigger makes one.")
+            raise Unusable("TWIN_TRIGGER_KEY is not set: it is what the twin has as such, or in TWIN_HOME/trigger-key.")
         self._url, self._key = url.rstrip("/"), key
 
     def start(self, job: str, arguments: str) -> dict[str, Any]:

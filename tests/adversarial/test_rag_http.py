@@ -36,6 +36,7 @@ from twin.records import Chunk, Document, Source
 from twin.retrieval.retriever import Retriever
 from twin.serving.client import ChatClient
 from twin.settings import MongoSettings, OpikSettings, QdrantSettings, RagSettings, read
+from twin.triggers import Triggers
 from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def app(mongo_uri: str, database: str, tmp_path_factory: pytest.TempPathFactory)
             store=interactions.record,
             desk=Desk(interactions, tracer),
             reader_secret=lambda: b"secret",
+            triggers=Triggers(lambda: None, lambda: "key"),
             settings=read(RagSettings),
             warm=lambda: None,
             close=interactions.close,

@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 
 from llm_twin_dagster.definitions import defs
+from llm_twin_dagster.schedules import schedules
+from twin.errors import SettingsError
 
 GRAPH = {
     "raw_documents": [],
@@ -94,6 +96,19 @@ def test_the_products_that_go_stale_have_freshness_policies(definitions: dg.Defi
     fresh = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy}
     ingested = {"raw_documents", "cleaned_documents", "chunks", "embeddings", "vector_index"}
     assert fresh == ingested | {"fine_tuned_model"}
+
+
+def test_jobs_run_by_the_clock_where_the_settings_name_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert schedules() == []
+    monkeypatch.setenv("SCHEDULE_TRAIN", "0 4 * * 1")
+    monkeypatch.setenv("SCHEDULE_TIMEZONE", "Europe/Berlin")
+    (weekly,) = schedules()
+    assert (weekly.job_name, weekly.cron_schedule, weekly.execution_timezone) == ("train", "0 4 * * 1", "Europe/Berlin")
+    for name, value in (("SCHEDULE_TRAIN", "every monday"), ("SCHEDULE_TIMEZONE", "Mars/Olympus")):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(SettingsError, match="SCHEDULE_TRAIN"):
+            schedules()
+        monkeypatch.setenv("SCHEDULE_TRAIN", "0 4 * * 1")
 
 
 def test_every_sensor_runs_by_itself_and_launches_a_job_that_there_is(definitions: dg.Definitions) -> None:

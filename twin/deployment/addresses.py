@@ -23,6 +23,7 @@ __all__ = [
     "comet",
     "comet_environment",
     "console_of",
+    "dagster",
     "model_page",
     "mongo_uri",
     "opik_url",
@@ -115,15 +116,20 @@ def model_page(home: Home, name: str, version: str) -> str | None:
     return f"{console}/models/{quote(name, safe='')}/{quote(version, safe='')}"
 
 
+def dagster(home: Home) -> str | None:
+    """Dagster's web server; None where nobody knows where it is."""
+    return read(AlertSettings).dagster_url or home.service_url("dagster")
+
+
 def run_page(home: Home, run_id: str) -> str | None:
     """The Dagster UI's page of a run; None where nobody knows where the UI is."""
-    url = read(AlertSettings).dagster_url or home.service_url("dagster")
+    url = dagster(home)
     return f"{url.rstrip('/')}/runs/{run_id}" if url else None
 
 
 def asset_page(home: Home, asset: str) -> str | None:
     """The Dagster UI's page of an asset; None where nobody knows where the UI is."""
-    url = read(AlertSettings).dagster_url or home.service_url("dagster")
+    url = dagster(home)
     return f"{url.rstrip('/')}/assets/{asset}" if url else None
 
 

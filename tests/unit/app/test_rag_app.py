@@ -32,6 +32,7 @@ from twin.records import Interaction, Passage
 from twin.retrieval.retriever import Retriever
 from twin.serving.client import Delta, Usage
 from twin.settings import OpikSettings, RagSettings, read
+from twin.triggers import Triggers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -111,6 +112,7 @@ class World:
             store=self._store,
             desk=Desk(self, tracer),
             reader_secret=lambda: b"secret",
+            triggers=Triggers(lambda: None, lambda: "key"),
             settings=read(RagSettings),
             warm=self._warm,
             close=self._close,
@@ -403,6 +405,20 @@ def test_feedback_that_cannot_be_kept_is_not_taken() -> None:
     with World(warehouse_down=True).client() as client:
         response = client.post("/feedback", json={"id": "x", "rating": "down"})
     assert (response.status_code, response.json()["error"]["type"]) == (503, "WarehouseUnavailable")
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "status"),
+    [("", "train", 401), ("wrong", "train", 401), ("key", "nothing", 404), ("key", "train", 503)],
+)
+def test_jobs_are_started_with_the_key_where_dagster_answers(key: str, path: str, status: int) -> None:
+    headers = {"authorization": f"Bearer {key}", "idempotency-key": "a"} if key else {}
+    with World().client() as client:
+        started = client.post(f"/triggers/{path}", json={}, headers=headers)
+        told = client.get(f"/triggers/{path}", headers=headers)
+    assert started.status_code == status
+    assert started.json()["error"]["message"]
+    assert told.status_code == (401 if key != "key" else 503)
 
 
 def test_the_schema_lists_every_route_and_its_errors() -> None:

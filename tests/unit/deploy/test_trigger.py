@@ -124,7 +124,7 @@ def test_a_job_that_fails_fails_the_workflow(twin: Twin) -> None:
     ("variables", "said"),
     [
         ({"TWIN_TRIGGER_KEY": "wrong"}, "this key may not trigger"),
-        ({"TWIN_TRIGGER_KEY": ""}, "llm-twin keys create"),
+        ({"TWIN_TRIGGER_KEY": ""}, "TWIN_HOME/trigger-key"),
         ({"TWIN_URL": ""}, "TWIN_URL is not set"),
         ({"TWIN_URL": "http://twin.example"}, "not encrypted"),
         ({"TRIGGER_ARGUMENTS": "{"}, "not JSON"),
