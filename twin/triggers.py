@@ -10,10 +10,9 @@ import asyncio
 import hmac
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
-from twin import http_clients
+from twin.dagster_client import LOCATION, REPOSITORY, ask
 from twin.errors import InputError, NotAuthorized, ServiceUnavailable, UnknownName
 
 if TYPE_CHECKING:
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["JOBS", "Arguments", "Started", "Triggers"]
 
 JOBS = ("ingest", "train", "deploy", "everything")
-LOCATION = "llm-twin"
-"""The code location that workspace.yaml names."""
-TIMEOUT_SECONDS = 20.0
-"""Launching a run has Dagster load the job, which takes seconds the first time."""
 ONCE = "llm_twin/idempotency_key"
 """The tag by which a repeated request finds its run."""
 SOURCE = {"llm_twin/started_by": "trigger"}
@@ -175,7 +170,7 @@ class Triggers:
         params = {
             "selector": {
                 "repositoryLocationName": LOCATION,
-                "repositoryName": "__repository__",
+                "repositoryName": REPOSITORY,
                 "jobName": job,
             },
             "runConfigData": config,
@@ -188,16 +183,7 @@ class Triggers:
         return self._started(launched["run"])
 
     async def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        url = self._dagster()
-        if not url:
-            raise ServiceUnavailable("No Dagster web server is known: start the stack, or set DAGSTER_URL.")
-        try:
-            async with http_clients.async_client(url, timeout=TIMEOUT_SECONDS) as client:
-                body = {"query": query, "variables": variables}
-                answer = (await client.post(f"{url.rstrip('/')}/graphql", json=body)).json()
-                return answer["data"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise ServiceUnavailable("Dagster's web server does not answer.", detail=repr(error)) from error
+        return await ask(self._dagster(), query, variables)
 
     def _started(self, run: dict[str, Any], message: str = "", figures: dict[str, float] | None = None) -> Started:
         link = f"{(self._dagster() or '').rstrip('/')}/runs/{run['runId']}"

@@ -11,8 +11,8 @@ import uvicorn
 
 from app.console.server import create_app
 from app.http.server import uvicorn_config
-from twin.deployment import addresses
-from twin.errors import SettingsError, WarehouseUnavailable
+from twin.deployment import Deployment, addresses
+from twin.errors import SettingsError, TwinError, WarehouseUnavailable
 from twin.home import Home
 from twin.processes import handover
 from twin.registry.policy import Policy
@@ -42,10 +42,19 @@ def main() -> int:
         policy=Policy(approvals=review.approvals),
         timeout_seconds=mongo.timeout_seconds,
         dagster_url=lambda: home.service_url("dagster"),  # a partial would still show `name`, and Litestar ask for it
+        serving=lambda: told(home),
     )
     server = uvicorn.Server(uvicorn_config(app, options.host, options.port, grace_seconds=SHUTDOWN_SECONDS))
     server.run(handover.inherited(options))
     return 0 if server.started else 1
+
+
+def told(home: Home) -> str:
+    """Which version answers, in words."""
+    try:
+        return Deployment(home).endpoint.status().in_words
+    except TwinError as error:
+        return error.message
 
 
 def refuse(message: str) -> int:

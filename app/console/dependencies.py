@@ -10,7 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from twin.registry.policy import Policy
 
-__all__ = ["DagsterUrl", "Database", "ReviewPolicy", "ReviewerToken"]
+__all__ = ["DagsterUrl", "Database", "ReviewPolicy", "ReviewerToken", "Serving"]
 
 Database: TypeAlias = NamedDependency[SkipValidation[AsyncDatabase[dict[str, Any]]]]
 """Annotate a handler's `database` parameter with this."""
@@ -23,3 +23,6 @@ ReviewPolicy: TypeAlias = NamedDependency[SkipValidation[Policy]]
 
 ReviewerToken: TypeAlias = NamedDependency[str | None]
 """Annotate a handler's `reviewer_token` parameter with this."""
+
+Serving: TypeAlias = NamedDependency[str]
+"""Which version answers now, in words. Annotate a handler's `serving` parameter with this."""

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "STATIC", "page", "templates"]
 
-NAVIGATION = (("/traces", "Traces"), ("/experiments", "Experiments"), ("/models", "Models"), ("/review", "Review"))
+NAVIGATION = (
+    ("/", "Now"),
+    ("/traces", "Traces"),
+    ("/experiments", "Experiments"),
+    ("/models", "Models"),
+    ("/review", "Review"),
+)
 """What the bar at the top of every page links to."""
 
 TEMPLATES = Path(__file__).parent / "templates"

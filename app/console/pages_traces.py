@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from litestar import get
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Redirect, Template
+from litestar.response import Template
 
 from app.console import layout
 from app.console.dependencies import Database
@@ -44,12 +44,6 @@ class TraceDetail(msgspec.Struct, kw_only=True):
     summary: Summary
     trace: Trace
     spans: list[Span]
-
-
-@get("/", sync_to_thread=False)
-def home() -> Redirect:
-    """The traces are the console's first page."""
-    return Redirect("/traces")
 
 
 @get("/traces")
@@ -101,4 +95,4 @@ async def detail_of_trace(database: Database, trace_id: str) -> TraceDetail:
     return TraceDetail(summary=summarize(trace, spans), trace=trace, spans=spans)
 
 
-route_handlers: list[ControllerRouterHandler] = [home, show_traces, show_trace, list_traces, get_trace]
+route_handlers: list[ControllerRouterHandler] = [show_traces, show_trace, list_traces, get_trace]

@@ -10,7 +10,7 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.di import Provide
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from app.console import blind, comet, comet_models, layout, opik, pages_registry, pages_traces, review
+from app.console import blind, comet, comet_models, layout, opik, pages_loop, pages_registry, pages_traces, review
 from app.console.connection import Connection
 from app.console.store.comet import ExperimentStore
 from app.console.store.comet_models import ModelStore
@@ -38,6 +38,7 @@ ROUTE_HANDLERS: list[ControllerRouterHandler] = [
     *blind.route_handlers,
     *pages_registry.route_handlers,
     *pages_traces.route_handlers,
+    *pages_loop.route_handlers,
 ]
 """Everything the console serves besides its health; each module of pages or protocol adds its list here."""
 
@@ -59,11 +60,13 @@ def create_app(
     policy: Policy = ONE_APPROVAL,
     timeout_seconds: float = 5.0,
     dagster_url: Callable[[], str | None] = lambda: None,
+    serving: Callable[[], str] = lambda: "nothing",
 ) -> Litestar:
     """The console over one MongoDB database. Connects when it starts to serve, not before, and follows `mongo_uri`.
 
     Handlers may ask for `database` (an `AsyncDatabase`), `reviewer_token` (None: nobody can approve), `policy` (what an
-    approval takes) and `dagster_url`, to which the pages lead.
+    approval takes) `dagster_url`, to which the pages lead, and `serving` (which version
+    answers).
     """
     connection = Connection(mongo_uri, database, timeout_seconds=timeout_seconds, preparations=PREPARATIONS)
 
@@ -90,6 +93,7 @@ def create_app(
             "dagster_url": Provide(dagster_url, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
             "reviewer_token": Provide(lambda: reviewer_token, sync_to_thread=False),
+            "serving": Provide(serving, sync_to_thread=True),
         },
         template_config=layout.templates(),
         request_max_body_size=MAX_BODY_BYTES,

@@ -16,6 +16,7 @@ from llm_twin_dagster.cli import (
     questions,
     sources,
     stack,
+    status,
     warehouse,
 )
 from llm_twin_dagster.cli.output import (
@@ -49,7 +50,7 @@ app.add_typer(interactions.app, name="interactions")
 app.add_typer(alerts.app, name="alerts")
 app.command()(stack.up)
 app.command()(stack.down)
-app.command()(stack.status)
+app.command()(status.status)
 app.command()(sources.ingest)
 app.command()(questions.search)
 app.command()(questions.ask)

@@ -34,6 +34,13 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
     outside: bool = False
     """Whether it is a server that the settings name, to which nothing is deployed."""
 
+    @property
+    def in_words(self) -> str:
+        """Which version answers, or why none does."""
+        if self.state == "InService":
+            return f"version {self.version}" if self.version else f"the server at {self.url}"
+        return self.message.partition("\n")[0] or "no model is deployed"
+
 
 class Endpoint(Protocol):
     """Where the approved model is served."""
