@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-__all__ = ["JOBS", "deploy", "everything", "ingest", "train"]
+__all__ = ["JOBS", "deploy", "everything", "ingest", "monitor", "train"]
 
 ingest = dg.define_asset_job(
     "ingest",
@@ -30,4 +30,9 @@ deploy = dg.define_asset_job(
 everything = dg.define_asset_job(
     "everything", selection=dg.AssetSelection.all(), description="The whole graph. Never waits for a person."
 )
-JOBS = [ingest, train, deploy, everything]
+monitor = dg.define_asset_job(
+    "monitor",
+    selection=dg.AssetSelection.assets("monitoring_report"),
+    description="How questions and answers are beside how they were when the served version began.",
+)
+JOBS = [ingest, train, deploy, monitor, everything]

@@ -1,12 +1,12 @@
-"""Jobs by the clock, where the settings name a time."""
+"""Jobs by the clock, at the times that the settings name."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from llm_twin_dagster.jobs import ingest, train
+from llm_twin_dagster.jobs import ingest, monitor, train
 from twin.errors import SettingsError
-from twin.settings import ScheduleSettings, read
+from twin.settings import DriftSettings, ScheduleSettings, read
 
 __all__ = ["schedules"]
 
@@ -18,7 +18,11 @@ def schedules() -> list[dg.ScheduleDefinition]:
         SettingsError: A time or the time zone cannot be read.
     """
     settings = read(ScheduleSettings)
-    times = ((ingest, settings.ingest, "SCHEDULE_INGEST"), (train, settings.train, "SCHEDULE_TRAIN"))
+    times = (
+        (ingest, settings.ingest, "SCHEDULE_INGEST"),
+        (train, settings.train, "SCHEDULE_TRAIN"),
+        (monitor, read(DriftSettings).schedule, "DRIFT_SCHEDULE"),
+    )
     return [_schedule(job, cron, name, settings.timezone) for job, cron, name in times if cron]
 
 

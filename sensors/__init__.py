@@ -3,6 +3,7 @@
 from sensors.alerts import alerts_of_failures, alerts_of_state, alerts_of_successes
 from sensors.approval import approved_model
 from sensors.freshness import model_freshness
+from sensors.drift import drift
 from sensors.housekeeping import housekeeping
 from sensors.watch import watched_sources
 
@@ -12,6 +13,7 @@ __all__ = [
     "alerts_of_state",
     "alerts_of_successes",
     "approved_model",
+    "drift",
     "housekeeping",
     "model_freshness",
     "watched_sources",
@@ -25,4 +27,5 @@ ALL_SENSORS = [
     alerts_of_failures,
     alerts_of_successes,
     alerts_of_state,
+    drift,
 ]

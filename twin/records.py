@@ -308,6 +308,12 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     verdict: Literal["answer", "nearest", "nothing"] | None = None
     """What the search decided; None where it did not come to that."""
+    vector: bytes | None = None
+    """Of the question, in half precision, see `twin.monitoring.drift`. Kept when the texts are not."""
+    relevance: float | None = None
+    """Of the best passage that was found, shown to the model or not; 0 to 1."""
+    support: float | None = None
+    """Share of the answer's sentences that a passage supports."""
 
 
 def utcnow() -> datetime:

@@ -18,6 +18,7 @@ __all__ = [
     "SETTINGS_CLASSES",
     "AlertSettings",
     "CometSettings",
+    "DriftSettings",
     "EmbeddingSettings",
     "EndpointSettings",
     "FeedbackSettings",
@@ -386,6 +387,21 @@ class RetentionSettings(_Settings):
     """Log files that are kept of each service beside the one that is written."""
 
 
+class DriftSettings(_Settings):
+    """When questions and answers count as other than they were when the served version began."""
+
+    schedule: str = Field("0 * * * *", validation_alias="DRIFT_SCHEDULE", pattern=r"^(\S+ ){4}\S+$")
+    """When `monitoring_report` is made, as cron says it; the machine's clock."""
+    window_hours: float = Field(24.0, validation_alias="DRIFT_WINDOW_HOURS", gt=0)
+    """Hours of requests that are compared, the latest."""
+    min_requests: int = Field(200, validation_alias="DRIFT_MIN_REQUESTS", ge=50)
+    """With fewer requests in the window nothing is called drift."""
+    reference_requests: int = Field(1_000, validation_alias="DRIFT_REFERENCE_REQUESTS", ge=100, le=20_000)
+    """The first so many requests of a version are what later ones are compared with."""
+    retrains: bool = Field(False, validation_alias="DRIFT_RETRAINS")
+    """Whether drift launches training, and not only an alert."""
+
+
 class AlertSettings(_Settings):
     """Who is told when something happens, and when not. `llm-twin alerts test` tries it."""
 
@@ -430,6 +446,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     RagSettings,
     RetentionSettings,
     AlertSettings,
+    DriftSettings,
 )
 
 

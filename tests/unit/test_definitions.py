@@ -23,6 +23,7 @@ GRAPH = {
     "model_evaluation": ["fine_tuned_model", "instruct_dataset", "vector_index"],
     "registered_model": ["fine_tuned_model", "model_evaluation"],
     "inference_endpoint": ["registered_model"],
+    "monitoring_report": ["interactions"],
 }
 BLOCKING = {
     "raw_documents:has_documents",
@@ -44,6 +45,7 @@ WARNING = {
     "cleaned_documents:few_duplicates",
     "instruct_dataset:instructions_lead_back",
     "retrieval_evaluation:finds_the_source",
+    "monitoring_report:no_drift",
 }
 INFORMING = {"inference_endpoint:endpoint_answers"}
 
@@ -99,10 +101,11 @@ def test_the_products_that_go_stale_have_freshness_policies(definitions: dg.Defi
 
 
 def test_jobs_run_by_the_clock_where_the_settings_name_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert schedules() == []
+    assert [one.job_name for one in schedules()] == ["monitor"]
     monkeypatch.setenv("SCHEDULE_TRAIN", "0 4 * * 1")
     monkeypatch.setenv("SCHEDULE_TIMEZONE", "Europe/Berlin")
-    (weekly,) = schedules()
+    weekly, hourly = schedules()
+    assert hourly.cron_schedule == "0 * * * *"
     assert (weekly.job_name, weekly.cron_schedule, weekly.execution_timezone) == ("train", "0 4 * * 1", "Europe/Berlin")
     for name, value in (("SCHEDULE_TRAIN", "every monday"), ("SCHEDULE_TIMEZONE", "Mars/Olympus")):
         monkeypatch.setenv(name, value)

@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from twin.monitoring.drift import Report
     from twin.records import ModelVersion, Source
     from twin.serving.endpoint import EndpointStatus
     from twin.warehouse.looks import LastLook
 
-__all__ = ["Cases", "awaiting_review", "compared_figures", "failing_sources", "full_disk", "slow_steps", "taken_out"]
+__all__ = [
+    "Cases",
+    "awaiting_review",
+    "compared_figures",
+    "drifted",
+    "failing_sources",
+    "full_disk",
+    "jumped_tokens",
+    "slow_steps",
+    "taken_out",
+]
 
 Cases = dict[str, dict[str, object]]
 
@@ -90,6 +101,36 @@ def taken_out(status: EndpointStatus) -> Cases:
         for version in status.held
         if version != status.version
     }
+
+
+def drifted(report: Report, page: str | None, *, retrains: bool) -> Cases:
+    """What a report found, as one case a version and set of figures."""
+    if not report.drifted:
+        return {}
+    names = ", ".join(row.figure for row in report.drifted)
+    values: dict[str, object] = {
+        "version": report.version,
+        "findings": "; ".join(map(str, report.drifted)),
+        "requests": f"{report.requests:,}",
+        "reference": f"{report.reference_requests:,}",
+        "consequence": "Training is launched because of it (DRIFT_RETRAINS)." if retrains else None,
+        "link": page,
+    }
+    return {f"{report.version}: {names}": values}
+
+
+def jumped_tokens(report: Report, factor: float) -> Cases:
+    """Whether a request takes `factor` times as many tokens as when the version began."""
+    if report.token_factor is None or report.token_factor < factor:
+        return {}
+    row = next((row for row in report.rows if row.figure == "tokens"), None)
+    values: dict[str, object] = {
+        "factor": f"{report.token_factor:.1f}",
+        "now": f"{row.window:,.0f}" if row else None,
+        "before": f"{row.reference:,.0f}" if row else None,
+        "requests": f"{report.requests:,}",
+    }
+    return {str(report.version): values}
 
 
 def compared_figures(metadata: Mapping[str, object], rival: str) -> str:

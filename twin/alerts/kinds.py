@@ -25,6 +25,8 @@ Kind = Literal[
     "deployed",
     "rolled_back",
     "source_failing",
+    "drift",
+    "tokens_jumped",
     "step_slow",
     "disk_full",
 ]

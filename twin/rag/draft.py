@@ -41,6 +41,12 @@ class Draft:
     usage: dict[str, int] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    vector: bytes | None = None
+    """Of what was searched for."""
+    relevance: float | None = None
+    """Of the best passage that was found."""
+    sentences: list[CitedSentence] = field(default_factory=list)
+    """The answer in pieces, once it is whole."""
 
     @property
     def text(self) -> str:
@@ -62,6 +68,7 @@ class Draft:
 
     def answer(self) -> Answer:
         """The finished answer; its sentences are matched to the passages here."""
+        self.sentences = self._cited()
         return Answer(
             id=self.id,
             trace_id=self.trace_id,
@@ -70,7 +77,7 @@ class Draft:
             verdict=self.verdict,
             author=self.author,
             sources=self.references(),
-            sentences=self._sentences(),
+            sentences=self.sentences,
             finish_reason=self.finish_reason or "stop",
             model_version=self.model_version,
             index_generation=self.index_generation,
@@ -96,9 +103,17 @@ class Draft:
             timings=self.timings,
             error=self.error,
             verdict=self.verdict,
+            vector=self.vector,
+            relevance=self.relevance,
+            support=self._support(),
         )
 
-    def _sentences(self) -> list[CitedSentence]:
+    def _support(self) -> float | None:
+        if self.status != "answered" or not self.sentences:
+            return None
+        return sum(sentence.supported for sentence in self.sentences) / len(self.sentences)
+
+    def _cited(self) -> list[CitedSentence]:
         if self.status == "nothing_found":
             return [CitedSentence(text=self.text, sources=[], supported=True)]
         return cite(self.text, [passage.text for passage in self.passages])

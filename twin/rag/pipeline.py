@@ -96,6 +96,8 @@ class Pipeline:
             draft.index_generation, draft.interpretation = retrieval.generation, retrieval.interpretation
             ruling = draft.ruling = retrieval.ruling or Ruling(verdict="nothing")
             found = worth_showing(retrieval.passages, ruling, settings.min_relevance, settings.min_similarity)
+            draft.vector = retrieval.vector
+            draft.relevance = max((one.relevance or 0.0 for one in retrieval.passages), default=None)
             draft.author = draft.author or _voice(retrieval, found)
             own = [passage for passage in found if passage.author == draft.author]
             passages = await asyncio.to_thread(self._retriever.joined, own, prompts.PASSAGE_WORDS)

@@ -42,6 +42,8 @@ class Retrieval(msgspec.Struct, frozen=True, kw_only=True):
     interpretation: Interpretation
     authors: list[str] = []
     """Whose passages were searched, which is also told where the index has one author only; empty for everybody's."""
+    vector: bytes | None = None
+    """Of what was searched for, in half precision."""
     generation: str | None = None
     """The index generation that was searched."""
     reranker: str = "none"

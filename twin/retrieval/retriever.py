@@ -134,9 +134,9 @@ class Retriever:
         catalogue = self._current()
         understood = _wished(self._understood(query, catalogue, author), rewriting.wish)
         depth = max(k, self._reranker.depth)
-        found, read, given_up = self._loosening(understood, depth, author)
+        found, read, given_up, vector = self._loosening(understood, depth, author)
         for wording in rewriting.queries:
-            found = _fused(found, self._candidates(wording, depth, _filters(read, author)))
+            found = _fused(found, self._candidates(wording, self._vector(wording), depth, _filters(read, author)))
         ranked = self._reranker.rerank(read.text, found[:depth])
         kept: set[Field] = {"author"} if author is not None else set()  # searched alone, whatever is given up
         calibration = calibration_of(self._embedder().name)
@@ -154,6 +154,7 @@ class Retriever:
                 notes=list(rewriting.notes),
             ),
             authors=[*(_filters(read, author).authors or catalogue.only_author)],
+            vector=vector.astype("float16").tobytes(),
             generation=catalogue.generation,
             reranker=self._reranker.name,
             seen=sighting(read.text, found, indexed=catalogue.passages, known=catalogue.known.authors),
@@ -226,20 +227,24 @@ class Retriever:
 
     def _loosening(
         self, understood: Understood, depth: int, author: str | None
-    ) -> tuple[list[Passage], Understood, set[Field]]:
-        """Candidates, what was still asked for when there were any, and the restrictions given up for that."""
+    ) -> tuple[list[Passage], Understood, set[Field], np.ndarray]:
+        """Candidates, what was still asked for when there were any, the restrictions given up for that, and the vector
+        that was searched with."""
         given_up: set[Field] = set()
         while True:
-            found = self._candidates(understood.text, depth, _filters(understood, author))
+            vector = self._vector(understood.text)
+            found = self._candidates(understood.text, vector, depth, _filters(understood, author))
             looser = None if found else understood.loosened()
             if looser is None:
-                return found, understood, given_up
+                return found, understood, given_up, vector
             understood, field = looser
             given_up.add(field)
 
-    def _candidates(self, text: str, depth: int, filters: Filters) -> list[Passage]:
+    def _vector(self, text: str) -> np.ndarray:
         embedder = self._embedder()
-        vector = embedder.embed([embedder.truncate(text)])[0]
+        return embedder.embed([embedder.truncate(text)])[0]
+
+    def _candidates(self, text: str, vector: np.ndarray, depth: int, filters: Filters) -> list[Passage]:
         return self._index().search(text, vector, depth, filters=filters)
 
     def _current(self) -> _Catalogue:

@@ -14,7 +14,7 @@ from twin.warehouse.conversion import from_row, to_row
 from twin.warehouse.part import Part, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 __all__ = ["Feedback", "Ratings", "feedback_id"]
 
@@ -67,6 +67,18 @@ class Ratings(Part):
         for page in pages((key, list(said)) for key, said in groups):
             interactions = self._interactions([key for key, _ in page])
             yield from ((interactions[key], said) for key, said in page if key in interactions)
+
+    def means(self, interaction_ids: Collection[str]) -> dict[str, float]:
+        """The mean score of each of these interactions that was rated."""
+        means: dict[str, float] = {}
+        with self._connection.reaching():
+            for page in pages(sorted(interaction_ids)):
+                steps = [
+                    {"$match": {"interaction_id": {"$in": page}, "score": {"$type": "number"}}},
+                    {"$group": {"_id": "$interaction_id", "mean": {"$avg": "$score"}}},
+                ]
+                means |= {row["_id"]: row["mean"] for row in self._database[COLLECTION].aggregate(steps)}
+        return means
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         with self._connection.reaching():

@@ -28,7 +28,11 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("unlinked", 1), ("seniority", 1), ("_id", 1)], partialFilterExpression={"unlinked": True}),
         IndexModel([("duplicate_of", 1), ("_id", 1)], partialFilterExpression={"canonical": False}),
     ],
-    "interactions": [IndexModel([("created_at", 1), ("_id", 1)]), IndexModel([("trace_id", 1)])],
+    "interactions": [
+        IndexModel([("created_at", 1), ("_id", 1)]),
+        IndexModel([("trace_id", 1)]),
+        IndexModel([("model_version", 1), ("created_at", 1)]),
+    ],
     "feedback": [IndexModel([("interaction_id", 1), ("_id", 1)]), IndexModel([("at", -1)])],
     "visits": [IndexModel([("documents", 1), ("source_id", 1)])],
     "outcomes": [IndexModel([("state", 1), ("source_id", 1)])],

@@ -40,6 +40,36 @@ class Interactions(Part):
             for row in self._database["interactions"].find(condition).sort([("created_at", 1), ("_id", 1)]):
                 yield from_row(row, Interaction)
 
+    def figures(self, since: datetime, until: datetime, most: int, *, latest: bool) -> list[dict[str, Any]]:
+        """The figures of the interactions between two moments, without texts: the latest `most`, or the first."""
+        chosen = {"created_at": {"$gte": since, "$lte": until}}
+        order = -1 if latest else 1
+        fields = dict.fromkeys(("created_at", "status", "vector", "relevance", "support", "usage", "timings"), 1)
+        steps = [
+            {"$match": chosen},
+            {"$sort": {"created_at": order, "_id": order}},
+            {"$limit": most},
+            {"$project": {**fields, "length": {"$strLenCP": {"$ifNull": ["$answer", ""]}}}},
+        ]
+        with self._connection.reaching():
+            return list(self._database["interactions"].aggregate(steps))
+
+    def latest_version(self) -> str | None:
+        """The version that gave the latest answer."""
+        with self._connection.reaching():
+            row = self._database["interactions"].find_one(
+                {"model_version": {"$type": "string"}}, {"model_version": 1}, sort=[("created_at", -1), ("_id", -1)]
+            )
+        return row["model_version"] if row else None
+
+    def began(self, version: str) -> datetime | None:
+        """When a version gave its first answer."""
+        with self._connection.reaching():
+            row = self._database["interactions"].find_one(
+                {"model_version": version}, {"created_at": 1}, sort=[("created_at", 1)]
+            )
+        return row["created_at"] if row else None
+
     def remove(self, ids: Collection[str]) -> int:
         """Deletes interactions with all that readers said of them; returns how many there were."""
         removed = 0
