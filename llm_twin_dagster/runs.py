@@ -18,7 +18,7 @@ from twin.settings import RetentionSettings, read
 __all__ = ["EVERYTHING", "JOBS", "MadeAsset", "RunOutcome", "run_assets", "run_job", "selected"]
 
 EVERYTHING = "everything"
-JOBS = (EVERYTHING, "ingest", "train", "deploy")
+JOBS = (EVERYTHING, "ingest", "train", "deploy", "monitor")
 
 STARTED_BY_A_PERSON = {"dagster/max_retries": "0", "dagster/max_runtime_seconds": "0"}
 """Who started the run at a terminal sees how it ends, and decides whether to start it again or to go on waiting."""

@@ -2,8 +2,8 @@
 
 from sensors.alerts import alerts_of_failures, alerts_of_state, alerts_of_successes
 from sensors.approval import approved_model
-from sensors.freshness import model_freshness
 from sensors.drift import drift
+from sensors.freshness import model_freshness
 from sensors.housekeeping import housekeeping
 from sensors.watch import watched_sources
 

@@ -81,7 +81,7 @@ def materialize(
     selection: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A job (everything, ingest, train, deploy) or assets (chunks, +vector_index, group:features)."
+            help="A job (everything, ingest, train, deploy, monitor) or assets (chunks, +vector_index, group:features)."
         ),
     ] = None,
     force: Annotated[

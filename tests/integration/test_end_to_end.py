@@ -47,6 +47,7 @@ ASSETS = {
     "model_evaluation",
     "registered_model",
     "inference_endpoint",
+    "monitoring_report",
 }
 pytestmark = pytest.mark.timeout(900)
 

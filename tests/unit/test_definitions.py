@@ -91,7 +91,8 @@ def test_the_jobs_cover_what_their_names_say(definitions: dg.Definitions) -> Non
     assert selected("everything") == set(GRAPH)
     assert selected("ingest") == {"raw_documents", "cleaned_documents", "chunks", "embeddings", "vector_index"}
     assert selected("deploy") == {"inference_endpoint"}
-    assert selected("train") == set(GRAPH) - selected("ingest") - selected("deploy")
+    assert selected("monitor") == {"monitoring_report"}
+    assert selected("train") == set(GRAPH) - selected("ingest") - selected("deploy") - selected("monitor")
 
 
 def test_the_products_that_go_stale_have_freshness_policies(definitions: dg.Definitions) -> None:
@@ -121,5 +122,5 @@ def test_every_sensor_runs_by_itself_and_launches_a_job_that_there_is(definition
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         found[sensor.name] = sensor.job_name if sensor.has_jobs or sensor.targets else None
     alerts = dict.fromkeys(("alerts_of_failures", "alerts_of_successes", "alerts_of_state"))
-    launching = {"approved_model": "deploy", "watched_sources": "ingest", "model_freshness": "train"}
+    launching = {"approved_model": "deploy", "watched_sources": "ingest", "model_freshness": "train", "drift": "train"}
     assert found == launching | {"housekeeping": None} | alerts

@@ -61,17 +61,13 @@ def window_of(warehouse: Warehouse, since: datetime, until: datetime, most: int)
     return Window.of(rows, warehouse.ratings.means([row["_id"] for row in rows]))
 
 
-def _looked(
-    warehouse: Warehouse, store: ArtifactStore, settings: DriftSettings, now: datetime, windows: int
-) -> Report:
+def _looked(warehouse: Warehouse, store: ArtifactStore, settings: DriftSettings, now: datetime, windows: int) -> Report:
     version = warehouse.interactions.latest_version()
     if version is None:
         return Report(at=now, state="no requests")
     reference = reference_of(version, store) or _gathered(version, warehouse, store, settings, now)
     if reference.requests < settings.reference_requests:
-        return Report(
-            at=now, state="gathering the reference", version=version, reference_requests=reference.requests
-        )
+        return Report(at=now, state="gathering the reference", version=version, reference_requests=reference.requests)
     since = max(reference.ended + timedelta(milliseconds=1), now - timedelta(hours=settings.window_hours))
     window = window_of(warehouse, since, now, MOST)
     if window is None or window.requests < settings.min_requests:

@@ -71,9 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return f"Drift in version {self.version}: {'; '.join(map(str, self.drifted))}."
 
 
-def compare(
-    version: str, reference: Window, window: Window, *, at: datetime, windows: int = WINDOWS_A_DAY
-) -> Report:
+def compare(version: str, reference: Window, window: Window, *, at: datetime, windows: int = WINDOWS_A_DAY) -> Report:
     """Tests every figure. `windows`: how many are looked at in a day, if more than one an hour."""
     tests = list(_tests(reference, window))
     times = len(tests) * max(windows, WINDOWS_A_DAY)
@@ -123,4 +121,4 @@ def _token_factor(reference: Window, window: Window) -> float | None:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"  # noqa: PLR2004 - three digits are enough
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"

@@ -77,9 +77,7 @@ def vectors(reference: np.ndarray, window: np.ndarray) -> Test | None:
     before, now = ((side - centre) @ directions[:DIRECTIONS].T for side in (compared, asked))
     tests = [nearness, *(found for one, other in zip(before.T, now.T, strict=True) if (found := numbers(one, other)))]
     surest = min(tests, key=lambda test: test.p)
-    return surest._replace(
-        reference=nearness.reference, window=nearness.window, p=min(1.0, surest.p * len(tests))
-    )
+    return surest._replace(reference=nearness.reference, window=nearness.window, p=min(1.0, surest.p * len(tests)))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
