@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ import pytest
 from twin.alerts import conditions, template
 from twin.monitoring.drift import Report, Window, charts, compare
 from twin.monitoring.drift.window import FIGURES, QUESTIONS, READERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DIMENSIONS = 32
@@ -23,7 +26,7 @@ class Readers:
         self.rng = np.random.default_rng(seed)
         self.centres = self.rng.normal(size=(12, DIMENSIONS))
 
-    def ask(self, count: int, *, shifted: float = 0.0, **changed: Any) -> Window:
+    def ask(self, count: int, *, shifted: float = 0.0, changed: Mapping[str, Any] | None = None) -> Window:
         rng, rows = self.rng, []
         for number in range(count):
             topic = rng.integers(10, 12) if rng.random() < shifted else rng.integers(10)
@@ -39,7 +42,7 @@ class Readers:
                 "usage": {"prompt_tokens": int(rng.integers(400, 900)), "completion_tokens": 50},
                 "timings": {"time_to_first_token": 300.0 + rng.normal(), "generation": 1500.0 + rng.normal()},
             }
-            rows.append(row | {name: value(rng) for name, value in changed.items()})
+            rows.append(row | {name: value(rng) for name, value in (changed or {}).items()})
         found = Window.of(rows, {})
         assert found is not None
         return found
@@ -80,7 +83,7 @@ def test_the_same_readers_raise_no_alarm_and_others_do() -> None:
 )
 def test_each_figure_that_becomes_worse_is_found(figure: str, changed: dict[str, Any]) -> None:
     readers = Readers(7)
-    report = compare("1.0.0", readers.ask(400), readers.ask(300, **changed), at=NOW)
+    report = compare("1.0.0", readers.ask(400), readers.ask(300, changed=changed), at=NOW)
     assert figure in drifted(report)
     fits = conditions.drifted(report, "link", retrains=True)
     assert set(next(iter(fits.values()))) == template("drift").fields
@@ -90,20 +93,20 @@ def test_what_becomes_better_is_no_drift() -> None:
     readers = Readers(7)
     faster = {"timings": lambda rng: {"time_to_first_token": 100.0, "generation": 900.0 + rng.normal()}}
     found = {"status": lambda _: "answered"}
-    assert drifted(compare("1.0.0", readers.ask(400), readers.ask(300, **faster, **found), at=NOW)) == set()
+    assert drifted(compare("1.0.0", readers.ask(400), readers.ask(300, changed=faster | found), at=NOW)) == set()
 
 
 def test_vectors_of_another_model_are_not_compared() -> None:
     readers = Readers(1)
     other = {"vector": lambda rng: rng.normal(size=8).astype(np.float16).tobytes()}
-    report = compare("1.0.0", readers.ask(400), readers.ask(300, **other), at=NOW)
+    report = compare("1.0.0", readers.ask(400), readers.ask(300, changed=other), at=NOW)
     assert QUESTIONS not in {row.figure for row in report.rows}
 
 
 def test_a_jump_of_tokens_is_told_by_itself_and_the_plots_are_drawn() -> None:
     readers = Readers(1)
     more = {"usage": lambda _: {"prompt_tokens": 3_000, "completion_tokens": 50}}
-    report = compare("1.0.0", readers.ask(400), readers.ask(300, **more), at=NOW)
+    report = compare("1.0.0", readers.ask(400), readers.ask(300, changed=more), at=NOW)
     (values,) = conditions.jumped_tokens(report, 3).values()
     assert set(values) == template("tokens_jumped").fields
     assert conditions.jumped_tokens(report, 6) == {}
