@@ -37,6 +37,11 @@ class Aged(msgspec.Struct, frozen=True, kw_only=True):
     """`fresh`, `ageing`, `stale` or `not known`."""
     made_at: datetime | None
 
+    @property
+    def state(self) -> str:
+        """Its freshness, or that there is none of it yet."""
+        return self.freshness if self.made_at else "not made yet"
+
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A run that has not ended."""
@@ -62,7 +67,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def freshness(self) -> str:
         """All assets in a few words."""
-        found = [f"{asset.name} is {asset.freshness}" for asset in self.assets if asset.freshness != "fresh"]
+        found = [f"{asset.name} is {asset.state}" for asset in self.assets if asset.freshness != "fresh"]
         return ", ".join(found) or f"all {len(self.assets)} assets that age are fresh"
 
     @property
