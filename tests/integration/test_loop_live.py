@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from typing import TYPE_CHECKING
 
+import httpx
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from llm_twin_dagster import dagster_home
+from llm_twin_dagster.cli import app
 from llm_twin_dagster.stack import Stack
 from twin import datasets
 from twin.datasets import InstructDataset, offered
@@ -21,6 +26,7 @@ from twin.training import catalog
 from twin.triggers import Arguments, Triggers
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     import dagster as dg
@@ -29,44 +35,70 @@ if TYPE_CHECKING:
     from twin.triggers import Started
 
 
-@pytest.fixture
-def place(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+@contextlib.contextmanager
+def own(root: Path) -> Generator[Home]:
     """A home whose stack has ports of its own, and no sources."""
-    for name in ("TWIN_PORT", "CONSOLE_PORT", "DAGSTER_PORT"):
-        monkeypatch.setenv(name, "0")
-    for name in ("MONGODB_URI", "OPIK_URL_OVERRIDE", "COMET_URL_OVERRIDE", "COMET_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
-    return Home(home)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("TWIN_PORT", "CONSOLE_PORT", "DAGSTER_PORT"):
+            patch.setenv(name, "0")
+        for name in ("MONGODB_URI", "OPIK_URL_OVERRIDE", "COMET_URL_OVERRIDE", "COMET_API_KEY"):
+            patch.delenv(name, raising=False)
+        patch.setenv("TWIN_HOME", str(root))
+        patch.setenv("TWIN_CONFIG", str(root / "none.yaml"))
+        patch.setenv("COLUMNS", "200")
+        yield Home(root)
 
 
-def test_a_job_is_started_from_outside_once_for_each_key(place: Home) -> None:
-    with Stack(place, ["dagster"], lambda *_: None):
-        triggers = Triggers(lambda: addresses.dagster(place), place.trigger_key)
-        triggers.check(f"Bearer {place.trigger_key()}")
-        with pytest.raises(NotAuthorized, match="trigger-key"):
-            triggers.check("Bearer other")
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with (
+        own(tmp_path_factory.mktemp("home")) as place,
+        Stack(place, ["mongod", "console", "dagster"], lambda *_: None) as stack,
+    ):
+        yield stack
 
-        async def ask() -> list[Started]:
-            feed = Arguments(location="https://ada.example/feed", author="Ada")
-            first, again = await asyncio.gather(*(triggers.start("ingest", feed, "once") for _ in range(2)))
-            other = await triggers.start("train", Arguments(force=True), "")
-            with pytest.raises(InputError, match="started ingest before"):
-                await triggers.start("train", Arguments(), "once")
-            with pytest.raises(UnknownName, match="no run"):
-                await triggers.tell("0" * 8)
-            return [first, again, other, await triggers.tell(first.run)]
 
-        first, again, other, told = asyncio.run(ask())
-        assert (first.run, first.job, first.status) == (again.run, "ingest", "QUEUED")
-        assert (other.run != first.run, other.job) == (True, "train")
-        assert (told.run, told.status, told.link) == (first.run, "QUEUED", addresses.run_page(place, first.run))
-        with dagster_home.open_instance(place) as instance:
-            run = instance.get_run_by_id(first.run)
-            assert run is not None
-            config = {"locations": ["https://ada.example/feed"], "author": "Ada"}
-            assert run.run_config == {"ops": {"raw_documents": {"config": config}}}
-            assert len(instance.get_runs()) == 2
+def test_one_screen_and_one_page_tell_how_the_loop_is(stack: Stack) -> None:
+    screen = CliRunner().invoke(app, ["status"]).stdout
+    told = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+    page = httpx.get(stack.urls["console"], headers={"accept": "text/html"}, timeout=30).text
+    for said in ("model_freshness has not looked yet", "awaits a person", "serves"):
+        assert said in screen
+    assert {service["name"] for service in told["services"]} == {"mongod", "console", "dagster"}
+    ages = {asset["name"]: asset["freshness"] for asset in told["loop"]["assets"]}
+    assert ages.keys() >= {"raw_documents", "vector_index", "fine_tuned_model"}
+    assert (told["loop"]["problem"], told["loop"]["awaiting"], told["loop"]["running"]) == ("", [], [])
+    for said in ("model_freshness has not looked yet", "fine_tuned_model", "No run is going on", "Awaits a person"):
+        assert said in page
+
+
+def test_a_job_is_started_from_outside_once_for_each_key(stack: Stack) -> None:
+    place = stack.home
+    triggers = Triggers(lambda: addresses.dagster(place), place.trigger_key)
+    triggers.check(f"Bearer {place.trigger_key()}")
+    with pytest.raises(NotAuthorized, match="trigger-key"):
+        triggers.check("Bearer other")
+
+    async def ask() -> list[Started]:
+        feed = Arguments(location="https://ada.example/feed", author="Ada")
+        first, again = await asyncio.gather(*(triggers.start("ingest", feed, "once") for _ in range(2)))
+        other = await triggers.start("train", Arguments(force=True), "")
+        with pytest.raises(InputError, match="started ingest before"):
+            await triggers.start("train", Arguments(), "once")
+        with pytest.raises(UnknownName, match="no run"):
+            await triggers.tell("0" * 8)
+        return [first, again, other, await triggers.tell(first.run)]
+
+    first, again, other, told = asyncio.run(ask())
+    assert (first.run, first.job, first.status) == (again.run, "ingest", "QUEUED")
+    assert (other.run != first.run, other.job) == (True, "train")
+    assert (told.run, told.status, told.link) == (first.run, "QUEUED", addresses.run_page(place, first.run))
+    with dagster_home.open_instance(place) as instance:
+        run = instance.get_run_by_id(first.run)
+        assert run is not None
+        config = {"locations": ["https://ada.example/feed"], "author": "Ada"}
+        assert run.run_config == {"ops": {"raw_documents": {"config": config}}}
+        assert len(instance.get_runs()) == 2
 
 
 @pytest.mark.parametrize(
@@ -109,10 +141,11 @@ def new_material(store: ArtifactStore) -> None:
 
 @pytest.mark.soak
 def test_the_daemon_launches_one_training_for_new_material_and_never_another(
-    place: Home, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RETRAIN_AT_SAMPLES", "2")
     with (
+        own(tmp_path / "home") as place,
         Stack(place, ["mongod", "dagster", "daemon"], lambda *_: None),
         dagster_home.open_instance(place) as instance,
     ):
