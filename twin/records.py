@@ -288,6 +288,21 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class GuardFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a guard found in an interaction. It tells what and never the text."""
+
+    guard: str
+    direction: Literal["question", "passage", "answer"]
+    kind: str
+    action: Literal["flag", "redact", "block"]
+    score: float
+    version: str
+    count: int = 1
+    """In how many places."""
+    chunk_id: str | None = None
+    """Of the passage, where it was found in one."""
+
+
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """One question and what became of it. Written to MongoDB by the app, whatever happens to its trace."""
 
@@ -314,6 +329,8 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """Of the best passage that was found, shown to the model or not; 0 to 1."""
     support: float | None = None
     """Share of the answer's sentences that a passage supports."""
+    findings: list[GuardFinding] = []
+    """What the guards found, whatever was done about it."""
 
 
 def utcnow() -> datetime:

@@ -22,6 +22,7 @@ __all__ = [
     "EmbeddingSettings",
     "EndpointSettings",
     "FeedbackSettings",
+    "GuardSettings",
     "HomeSettings",
     "ModelSettings",
     "MongoSettings",
@@ -373,6 +374,53 @@ class RagSettings(_Settings):
     """Sampling temperature."""
 
 
+Switch = Literal["block", "mark", "off"]
+FullSwitch = Literal["block", "redact", "mark", "off"]
+
+
+class GuardSettings(_Settings):
+    """What questions, passages and answers may hold. `block` refuses or takes the answer back, `redact` takes out what was
+    found, `mark` only tells it (in the trace, the interaction and the answer), `off` does not look."""
+
+    jailbreak: Switch = Field("block", validation_alias="GUARD_JAILBREAK")
+    """Questions that would talk the model out of its rules."""
+    jailbreak_threshold: float = Field(0.5, validation_alias="GUARD_JAILBREAK_THRESHOLD", ge=0, le=1)
+    """The score from which on it is one. 0.5 is where docs/concepts/guards.md measured; here and below, more finds less."""
+    extraction: Switch = Field("block", validation_alias="GUARD_PROMPT_EXTRACTION")
+    """Questions that want the prompt."""
+    extraction_threshold: float = Field(0.5, validation_alias="GUARD_PROMPT_EXTRACTION_THRESHOLD", ge=0, le=1)
+    """The score from which on it is one."""
+    harmful: Switch = Field("block", validation_alias="GUARD_HARMFUL")
+    """Questions that ask for help with violence, crime and abuse."""
+    harmful_threshold: float = Field(0.5, validation_alias="GUARD_HARMFUL_THRESHOLD", ge=0, le=1)
+    """The score from which on it is one."""
+    hidden_text: FullSwitch = Field("redact", validation_alias="GUARD_HIDDEN_TEXT")
+    """Invisible characters and tokens of chat templates, in questions and passages."""
+    question_data: Literal["auto", "block", "redact", "mark", "off"] = Field("auto", validation_alias="GUARD_QUESTION_DATA")
+    """Secrets and personal data in questions. `auto`: redact where MODEL_ENDPOINT_URL names somebody else's model, else
+    mark."""
+    injection: FullSwitch = Field("redact", validation_alias="GUARD_INJECTION")
+    """Instructions to a model in passages. `redact` leaves the paragraph out, `block` the passage."""
+    injection_threshold: float = Field(0.5, validation_alias="GUARD_INJECTION_THRESHOLD", ge=0, le=1)
+    """The score from which on a paragraph is one."""
+    personal_data: FullSwitch = Field("redact", validation_alias="GUARD_PERSONAL_DATA")
+    """Secrets and personal data in answers that the passages do not have."""
+    links: FullSwitch = Field("redact", validation_alias="GUARD_LINKS")
+    """Markup, images and links in answers that the passages do not have."""
+    prompt_leak: Switch = Field("block", validation_alias="GUARD_PROMPT_LEAK")
+    """The prompt's own words in answers."""
+    toxicity: Switch = Field("block", validation_alias="GUARD_TOXICITY")
+    """Insults, threats and hate in answers."""
+    toxicity_threshold: float = Field(0.5, validation_alias="GUARD_TOXICITY_THRESHOLD", ge=0, le=1)
+    """The score from which on a sentence is toxic."""
+    repetition: Switch = Field("mark", validation_alias="GUARD_REPETITION")
+    """Answers that say a sentence three times and more."""
+    support: Switch = Field("mark", validation_alias="GUARD_SUPPORT")
+    """Answers too much of which no passage supports."""
+    support_share: float = Field(0.5, validation_alias="GUARD_SUPPORT_SHARE", ge=0, le=1)
+    """The share of unsupported sentences above which it is too much."""
+
+
 class RetentionSettings(_Settings):
     """How much is kept of what a running twin piles up beside its data."""
 
@@ -444,6 +492,7 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     ReviewSettings,
     SourceSettings,
     RagSettings,
+    GuardSettings,
     RetentionSettings,
     AlertSettings,
     DriftSettings,

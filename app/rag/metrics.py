@@ -40,6 +40,12 @@ class Metrics:
         self.unstored = Counter(
             "twin_interactions_unstored", "Interactions that could not be stored", registry=self.registry
         )
+        self.guards = Counter(
+            "twin_guard_findings",
+            "What guards found",
+            ["direction", "guard", "action"],
+            registry=self.registry,
+        )
         self.tokens = Counter("twin_tokens", "Tokens read and written by the model", ["kind"], registry=self.registry)
 
     def observe(self, interaction: Interaction, stored: bool) -> None:
@@ -47,6 +53,8 @@ class Metrics:
         self.interactions.labels(interaction.status).inc()
         if not stored:
             self.unstored.inc()
+        for finding in interaction.findings:
+            self.guards.labels(finding.direction, finding.guard, finding.action).inc()
         for stage, milliseconds in interaction.timings.items():
             self.stage_seconds.labels(stage).observe(milliseconds / 1000)
         for kind, count in interaction.usage.items():

@@ -16,7 +16,7 @@ from app.http.connection import event_stream, while_connected
 from app.rag.routes import PROBLEMS
 from twin.errors import EmptyQuestion
 from twin.rag.engine import Rag
-from twin.rag.messages import Answer, Event, Failed, Finished, Found, Question, Token
+from twin.rag.messages import Answer, Event, Failed, Finished, Found, Question, Retracted, Token
 from twin.serving.sse import event as sse_event
 
 __all__ = ["ROUTES"]
@@ -92,6 +92,9 @@ async def _chunks(first: Event, rest: AsyncGenerator[Event]) -> AsyncGenerator[b
         match event:
             case Token(text=text):
                 yield _chunk(base, {"content": text})
+            case Retracted(text=text, guard=guard):
+                retract = {"retract": {"text": text, "guard": guard}}
+                yield _chunk(base | retract, {"content": f"\n\n{text}"})
             case Failed(type=kind, message=message):
                 yield _event({"error": {"type": kind, "message": message}})
             case Finished(answer=answer):
@@ -114,7 +117,11 @@ def _completion(answer: Answer) -> dict[str, Any]:
 
 def _own(answer: Answer) -> dict[str, Any]:
     """The fields that are not of OpenAI's schema."""
-    return {"sources": msgspec.to_builtins(answer.sources), "verdict": answer.verdict}
+    return {
+        "sources": msgspec.to_builtins(answer.sources),
+        "verdict": answer.verdict,
+        "guards": msgspec.to_builtins(answer.guards),
+    }
 
 
 def _base(answer_id: str, kind: str) -> dict[str, Any]:

@@ -43,7 +43,8 @@ async def answer(request: Request[Any, Any, Any], data: JSONBody[RagRequest], ra
 
 @post("/rag/stream", status_code=200, responses=PROBLEMS, media_type="text/event-stream", summary="Stream an answer")
 async def stream(data: JSONBody[RagRequest], rag: NamedDependency[Rag]) -> Stream:
-    """The answer as server-sent events: `sources`, then `token`s, then `done` or `error`."""
+    """The answer as server-sent events: `sources`, then `token`s, then `done` or `error`. `retract` takes back
+    the tokens before it: its text stands in their place."""
     events = rag.stream(data.question())
     first = await anext(events)  # what is wrong before the first event still gets a status of its own
     return event_stream(_encoded(first, events), source=events)

@@ -38,6 +38,7 @@ def create_app(services: Services) -> Litestar:
         tracer=services.tracer,
         store=services.store,
         settings=services.settings,
+        guards=services.guards,
         observe=metrics.observe,
     )
 

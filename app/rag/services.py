@@ -12,11 +12,12 @@ from twin import http_clients
 from twin.deployment import Deployment, addresses
 from twin.errors import IndexUnavailable, ModelUnavailable
 from twin.feedback import Desk
+from twin.guards import Guards
 from twin.rag.tracing import Tracer
 from twin.records import Interaction
 from twin.retrieval.retriever import Retriever
 from twin.serving.wire import StreamingModel
-from twin.settings import MongoSettings, RagSettings, read
+from twin.settings import EndpointSettings, GuardSettings, MongoSettings, RagSettings, read
 from twin.triggers import Triggers
 from twin.warehouse.feedback import Feedback
 from twin.warehouse.interactions import AsyncInteractions
@@ -55,6 +56,8 @@ class Services:
     warm: Callable[[], None]
     """Loads, in a thread, what the first question would otherwise wait for."""
     close: Callable[[], Awaitable[None]]
+    guards: Guards | None = None
+    """What looks at questions, passages and answers; None looks at nothing."""
     dependencies: dict[str, Dependency] = field(default_factory=dict)
 
 
@@ -63,10 +66,12 @@ def of_deployment(deployment: Deployment) -> Services:
     retriever = deployment.retriever
     interactions = Interactions(deployment.mongo_uri, read(MongoSettings))
     tracer = deployment.tracer
+    guards = Guards(read(GuardSettings), outside=read(EndpointSettings).url is not None)
 
     def warm() -> None:
         tracer.warm_up()
         retriever.warm()
+        guards.warm()
 
     async def index() -> None:
         if await asyncio.to_thread(retriever.generation) is None:
@@ -88,6 +93,7 @@ def of_deployment(deployment: Deployment) -> Services:
         reader_secret=deployment.home.reader_secret,
         triggers=Triggers(lambda: addresses.dagster(deployment.home), deployment.home.trigger_key),
         settings=read(RagSettings),
+        guards=guards,
         warm=warm,
         close=close,
         dependencies={

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from twin.rag.messages import Answer, Reference
-from twin.records import Interaction, Passage
+from twin.rag.messages import Acted, Answer, Reference
+from twin.records import GuardFinding, Interaction, Passage
 from twin.text.citations import CitedSentence, cite
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Draft:
     passages: list[Passage] = field(default_factory=list)
     """What the model was given, in order."""
     pieces: list[str] = field(default_factory=list)
-    status: Literal["answered", "nothing_found", "interrupted", "failed"] = "interrupted"
+    status: Literal["answered", "nothing_found", "refused", "interrupted", "failed"] = "interrupted"
     finish_reason: str | None = None
     """None until the model says why it ended, or the answer is cancelled."""
     model_version: str | None = None
@@ -47,6 +47,9 @@ class Draft:
     """Of the best passage that was found."""
     sentences: list[CitedSentence] = field(default_factory=list)
     """The answer in pieces, once it is whole."""
+    findings: list[GuardFinding] = field(default_factory=list)
+    refused_by: str | None = None
+    """The guard that refused the question, or took the answer back."""
 
     @property
     def text(self) -> str:
@@ -73,7 +76,7 @@ class Draft:
             id=self.id,
             trace_id=self.trace_id,
             answer=self.text,
-            status="nothing_found" if self.status == "nothing_found" else "answered",
+            status=self.status if self.status in ("nothing_found", "refused") else "answered",
             verdict=self.verdict,
             author=self.author,
             sources=self.references(),
@@ -84,6 +87,7 @@ class Draft:
             interpretation=self.interpretation,
             usage=self.usage,
             timings=self.timings,
+            guards=self._acted(),
         )
 
     def interaction(self) -> Interaction:
@@ -102,6 +106,7 @@ class Draft:
             usage=self.usage,
             timings=self.timings,
             error=self.error,
+            findings=self.findings,
             verdict=self.verdict,
             vector=self.vector,
             relevance=self.relevance,
@@ -115,5 +120,12 @@ class Draft:
 
     def _cited(self) -> list[CitedSentence]:
         if self.status == "nothing_found":
+    def _acted(self) -> list[Acted]:
+        """Each guard once for what it did, in the order in which they looked."""
+        acted = (Acted(guard=one.guard, direction=one.direction, action=one.action) for one in self.findings)
+        return list(dict.fromkeys(acted))
+
+    def _sentences(self) -> list[CitedSentence]:
+        if self.status in ("nothing_found", "refused"):
             return [CitedSentence(text=self.text, sources=[], supported=True)]
         return cite(self.text, [passage.text for passage in self.passages])

@@ -25,6 +25,7 @@ from twin.errors import (
     TwinError,
 )
 from twin.rag.draft import Draft
+from twin.rag.guarding import Guarding
 from twin.rag.messages import Answer, Event, Failed, Finished, Question
 from twin.rag.pipeline import Pipeline, facts, milliseconds_since
 from twin.records import utcnow
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from datetime import datetime
 
+    from twin.guards import Guards
     from twin.rag.tracing import Tracer
     from twin.records import Interaction
     from twin.retrieval.result import Retrieval
@@ -53,7 +55,7 @@ class Rag:
     """Answers questions in an author's voice from that author's passages. Use it from one event loop.
 
     `model` gives the client of the model that is deployed now and raises ModelUnavailable when there is none. `store`
-    keeps an interaction. `observe` is told of every interaction, and whether it was stored.
+    keeps an interaction. `guards` look at questions, passages and answers. `observe` is told of every interaction, and whether it was stored.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Rag:
         tracer: Tracer,
         store: Callable[[Interaction], Awaitable[None]],
         settings: RagSettings,
+        guards: Guards | None = None,
         observe: Callable[[Interaction, bool], None] = lambda _interaction, _stored: None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         clock: Callable[[], datetime] = utcnow,
@@ -75,7 +78,9 @@ class Rag:
         self._observe = observe
         self._new_id = new_id
         self._clock = clock
+        self._guarding = Guarding(guards, tracer, retriever.vector)
         self._pipeline = Pipeline(
+            guarding=self._guarding,
             retriever=retriever,
             model=model,
             tracer=tracer,
@@ -197,6 +202,7 @@ class Rag:
     async def _traced(self, text: str, draft: Draft, emit: Callable[[Event], None]) -> None:
         """Runs the pipeline as one trace, which also learns how it ended."""
         started = time.perf_counter()
+        text = self._guarding.data(text, draft)
         asked = {"question": text, "author": draft.author}
         with self._tracer.trace("rag", input=asked, metadata={"interaction_id": draft.id}) as trace:
             draft.trace_id = trace.id or draft.id

@@ -21,7 +21,9 @@ __all__ = [
     "Finished",
     "Found",
     "Question",
+    "Acted",
     "Reference",
+    "Retracted",
     "Token",
 ]
 
@@ -83,6 +85,14 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Acted(msgspec.Struct, frozen=True, kw_only=True):
+    """A guard that found something, without what it was or why."""
+
+    guard: str
+    direction: Literal["question", "passage", "answer"]
+    action: Literal["flag", "redact", "block"]
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the twin answered, and from what."""
 
@@ -90,7 +100,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the stored interaction."""
     trace_id: str
     answer: str
-    status: Literal["answered", "nothing_found"]
+    status: Literal["answered", "nothing_found", "refused"]
+    """`refused`: a guard refused the question, or took the answer back; `answer` is then a fixed sentence."""
     verdict: Verdict | None
     """`answer`; `nearest`: the sources are on the subject and hold no answer, so nothing is claimed; `nothing`."""
     author: str | None
@@ -99,7 +110,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sentences: list[CitedSentence]
     """The answer in pieces, each with the sources that support it."""
     finish_reason: str
-    """`stop`, or `length` when the answer was cut at the limit of tokens or of time."""
+    """`stop`, `length` when the answer was cut at the limit of tokens or of time, `content_filter` when a guard blocked."""
     model_version: str | None
     index_generation: str | None
     interpretation: Interpretation | None
@@ -107,7 +118,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, int]
     """`prompt_tokens`, `completion_tokens`."""
     timings: dict[str, float]
-    """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`."""
+    """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`; of the guards `guard_question`,
+    `guard_passages`, `guard_answer`, and `held`: what the first token waited for its sentence."""
+    guards: list[Acted] = []
+    """Which guards found something."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="sources"):
@@ -129,6 +143,13 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="t
     text: str
 
 
+class Retracted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="retract"):
+    """A guard took back what was sent of the answer: this text stands in the place of all of it."""
+
+    text: str
+    guard: str
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="done"):
     """Last, when all went well: the whole answer with its citations, usage and timings."""
 
@@ -143,4 +164,4 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     message: str
 
 
-Event = Found | Token | Finished | Failed
+Event = Found | Token | Retracted | Finished | Failed

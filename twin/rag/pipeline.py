@@ -11,6 +11,8 @@ import msgspec
 
 from twin import prompts
 from twin.errors import GenerationInterrupted
+from twin.guards import refusal
+from twin.rag.guarding import CONTENT_FILTER
 from twin.rag.markers import MarkerFilter
 from twin.rag.messages import Event, Found, Token
 from twin.rag.sayings import in_language_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
     from twin.rag.draft import Draft
+    from twin.rag.guarding import Guarding, Outlet
     from twin.rag.tracing import Span, SpanType, Tracer
     from twin.records import Passage
     from twin.retrieval.result import Retrieval
@@ -46,7 +49,9 @@ class Pipeline:
         tracer: Tracer,
         settings: RagSettings,
         rewriter: Rewriter,
+        guarding: Guarding,
     ) -> None:
+        self._guarding = guarding
         self._rewriter = rewriter
         self._retriever = retriever
         self._model = model
@@ -60,7 +65,13 @@ class Pipeline:
             ServiceUnavailable: The index or the model does not answer.
             GenerationInterrupted: The model stopped in the middle, or said nothing.
         """
-        draft.passages = await self._retrieve(text, draft)
+        if draft.refused_by is None:
+            text = await self._guarding.question(text, draft)
+        if draft.refused_by is not None:
+            emit(_found(draft))
+            _refuse(draft.refused_by, draft, emit)
+            return
+        draft.passages = self._guarding.passages(await self._retrieve(text, draft), draft)
         if draft.verdict != "answer" or not draft.passages:
             emit(_found(draft))
             _decline(text, draft, emit)
@@ -69,7 +80,7 @@ class Pipeline:
         model = self._model()
         emit(_found(draft))
         await self._generate(model, messages, draft, emit)
-        draft.status = "answered"
+        draft.status = "answered" if draft.refused_by is None else "refused"
 
     async def find(self, text: str, k: int, author: str | None) -> Retrieval:
         """The `k` passages that fit `text` best, best first, relevant or not.
@@ -129,9 +140,11 @@ class Pipeline:
         draft.model_version = model.model
         limits = self._limits(draft)
         with self._span("generation", draft, type="llm", input={"messages": messages}, model=model.model) as span:
+            outlet = self._guarding.outlet(draft, emit, prompts.system_prompt(draft.author or ""))
             try:
-                await _stream(model.stream(messages, **limits), draft, emit)
+                await _stream(model.stream(messages, **limits), draft, outlet)
             finally:
+                self._guarding.close(outlet, draft)
                 span.update(output={"answer": draft.text}, usage=draft.usage or None, metadata=facts(draft) | limits)
                 if first := draft.timings.get("time_to_first_token"):
                     span.score("time_to_first_token", first)
@@ -176,27 +189,23 @@ def milliseconds_since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)
 
 
-async def _stream(stream: AsyncGenerator[Delta], draft: Draft, emit: Callable[[Event], None]) -> None:
-    """Takes every delta into the draft, without the citation marks that models make up."""
-    started = time.perf_counter()
+async def _stream(stream: AsyncGenerator[Delta], draft: Draft, outlet: Outlet) -> None:
+    """Takes every delta into the draft through its guards, without the citation marks that models make up."""
     marks = MarkerFilter()
-
-    def say(text: str) -> None:
-        if text:
-            draft.timings.setdefault("time_to_first_token", milliseconds_since(started))
-            draft.pieces.append(text)
-            emit(Token(text=text))
-
     try:
         async with contextlib.aclosing(stream) as deltas:
             async for delta in deltas:
-                say(marks.feed(delta.text))
+                outlet.feed(marks.feed(delta.text))
+                if outlet.closed:
+                    return
                 if delta.usage:
                     draft.usage = msgspec.to_builtins(delta.usage)
                 draft.finish_reason = delta.finish_reason or draft.finish_reason
                 draft.model_version = delta.model or draft.model_version
     finally:
-        say(marks.flush())  # also what came before an interruption was said
+        outlet.feed(marks.flush())  # also what came before an interruption was said
+        outlet.flush()
+    outlet.finish()
 
 
 def _decline(question: str, draft: Draft, emit: Callable[[Event], None]) -> None:
@@ -209,6 +218,13 @@ def _decline(question: str, draft: Draft, emit: Callable[[Event], None]) -> None
     draft.pieces.append(said)
     draft.status = "nothing_found"
     emit(Token(text=said))
+
+
+def _refuse(guard: str, draft: Draft, emit: Callable[[Event], None]) -> None:
+    draft.pieces.append(refusal(guard))
+    draft.status = "refused"
+    draft.finish_reason = CONTENT_FILTER
+    emit(Token(text=draft.text))
 
 
 def _found(draft: Draft) -> Found:

@@ -113,6 +113,11 @@ class Retriever:
         self._catalogue: _Catalogue | None = None
         self._reading = threading.Lock()
 
+    def vector(self, text: str) -> np.ndarray:
+        """Of a question, as it is searched with; an embedder that remembers questions computes it once."""
+        embedder = self._embedder()
+        return embedder.embed([embedder.truncate(text)])[0]
+
     def search(self, query: str, k: int, author: str | None = None) -> list[Passage]:
         """The passages of `retrieve`."""
         return self.retrieve(query, k, author=author).passages

@@ -81,6 +81,14 @@ function figures({ timings, usage, model_version: model, finish_reason: reason }
   return parts.join(" · ");
 }
 
+const DONE_BY_GUARDS = { block: "withheld", redact: "left out", flag: "marked" };
+
+/** Which guards acted, in words; nothing where none did. */
+function guarded({ guards }) {
+  const said = guards.map(({ guard, direction, action }) => `${guard.replaceAll("_", " ")} in the ${direction}: ${DONE_BY_GUARDS[action]}`);
+  return said.length ? [element("p", { className: "guarded" }, said.join(" · "))] : [];
+}
+
 function failure(message) {
   return element("p", { className: "failure", role: "alert" }, message);
 }
@@ -97,10 +105,14 @@ function show(name, data, view) {
     view.sources.replaceChildren(...data.sources.map((source) => sourceItem(source, view.turn)));
   } else if (name === "token") {
     view.answer.append(data.text);
+  } else if (name === "retract") {
+    view.answer.replaceChildren(data.text);
+    view.answer.classList.add("withheld");
   } else if (name === "done") {
     view.ended = true;
+    view.answer.classList.toggle("withheld", data.answer.status === "refused");
     view.answer.replaceChildren(...cited(data.answer.sentences, view.turn));
-    view.section.append(element("p", { className: "figures" }, figures(data.answer)), feedbackOn(data.answer, view.turn));
+    view.section.append(...guarded(data.answer), element("p", { className: "figures" }, figures(data.answer)), feedbackOn(data.answer, view.turn));
   } else if (name === "error") {
     view.ended = true;
     view.section.append(failure(data.message));
