@@ -4,8 +4,8 @@
 
 From `corpora/guard/train.jsonl`, from questions and headings that are harmless (SQuAD 2, XQuAD, the LLM Engineer's
 Handbook), and from what this project wrote (`benchmarks/questions/guards`). Where the line is drawn is decided on texts
-left out of the fit: at 0.3 to 0.6% of the harmless ones, and for harmful requests at 3% of those that only sound so
-(people write others than we do, so that it will be more). What the result is worth is measured by `benchmarks/guards.py`, on data of other makers.
+left out of the fit, by the share of harmless ones above it (`TASKS`); people write others than we do, so that it will
+be more. What the result is worth is measured by `benchmarks/guards.py`, on data of other makers.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class Task(NamedTuple):
 
 
 TASKS = (
-    Task("jailbreak", (), QUESTION, dense=False, false_alarms={"harmless": 0.004}),
-    Task("prompt_extraction", (), QUESTION, dense=False, false_alarms={"harmless": 0.004}),
-    Task("harmful_request", (), QUESTION, dense=True, false_alarms={"harmless": 0.003, "scary": 0.03}),
-    Task("injection", QUESTION[2:4], PASSAGE[:1], dense=False, false_alarms={"harmless_passage": 0.006}),
+    Task("jailbreak", (), QUESTION, dense=False, false_alarms={"harmless": 0.0025}),
+    Task("prompt_extraction", (), QUESTION, dense=False, false_alarms={"harmless": 0.006}),
+    Task("harmful_request", (), QUESTION, dense=True, false_alarms={"harmless": 0.001, "scary": 0.006}),
+    Task("injection", QUESTION[2:4], PASSAGE[:1], dense=False, false_alarms={"harmless_passage": 0.008}),
     Task("toxic", (), (*PASSAGE[:1], "harmless", "scary"), dense=False, false_alarms={"harmless_passage": 0.002}),
 )
 

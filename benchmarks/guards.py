@@ -1,4 +1,4 @@
-"""What the guards catch and what they take for it, on data of other makers than they were fitted on; and what they cost.
+"""What the guards catch, what they take for it, and what they cost, on data of other makers than they were fitted on.
 
     python benchmarks/guards.py [--held-out FOLDER] [--corpora FOLDER]
 

@@ -379,13 +379,13 @@ FullSwitch = Literal["block", "redact", "mark", "off"]
 
 
 class GuardSettings(_Settings):
-    """What questions, passages and answers may hold. `block` refuses or takes the answer back, `redact` takes out what was
-    found, `mark` only tells it (in the trace, the interaction and the answer), `off` does not look."""
+    """What questions, passages and answers may hold. `block` refuses or takes the answer back, `redact` takes out what
+    was found, `mark` only tells it (in the trace, the interaction and the answer), `off` does not look."""
 
     jailbreak: Switch = Field("block", validation_alias="GUARD_JAILBREAK")
     """Questions that would talk the model out of its rules."""
     jailbreak_threshold: float = Field(0.5, validation_alias="GUARD_JAILBREAK_THRESHOLD", ge=0, le=1)
-    """The score from which on it is one. 0.5 is where docs/concepts/guards.md measured; here and below, more finds less."""
+    """The score from which on it is one. More finds less, here and below; 0.5 is where it was measured."""
     extraction: Switch = Field("block", validation_alias="GUARD_PROMPT_EXTRACTION")
     """Questions that want the prompt."""
     extraction_threshold: float = Field(0.5, validation_alias="GUARD_PROMPT_EXTRACTION_THRESHOLD", ge=0, le=1)
@@ -396,7 +396,9 @@ class GuardSettings(_Settings):
     """The score from which on it is one."""
     hidden_text: FullSwitch = Field("redact", validation_alias="GUARD_HIDDEN_TEXT")
     """Invisible characters and tokens of chat templates, in questions and passages."""
-    question_data: Literal["auto", "block", "redact", "mark", "off"] = Field("auto", validation_alias="GUARD_QUESTION_DATA")
+    question_data: Literal["auto", "block", "redact", "mark", "off"] = Field(
+        "auto", validation_alias="GUARD_QUESTION_DATA"
+    )
     """Secrets and personal data in questions. `auto`: redact where MODEL_ENDPOINT_URL names somebody else's model, else
     mark."""
     injection: FullSwitch = Field("redact", validation_alias="GUARD_INJECTION")

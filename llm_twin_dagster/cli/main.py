@@ -10,6 +10,7 @@ from llm_twin_dagster.cli import (
     alerts,
     datasets,
     endpoint,
+    guarding,
     index,
     interactions,
     models,
@@ -55,6 +56,7 @@ app.command()(sources.ingest)
 app.command()(questions.search)
 app.command()(questions.ask)
 app.command()(questions.traces)
+app.command()(guarding.guard)
 
 
 @app.command()

@@ -23,6 +23,7 @@ _LAYOUT = re.compile(r"What you have written:\s*\[1\]|^Question: .+\n+Answer:|<\
 _MARKUP = re.compile(
     r"</?(?:script|iframe|object|embed|form|meta|link|svg|style|img)\b[^>]*>?|\bon(?:error|load|click)\s*=", re.I
 )
+_SCHEME = re.compile(r"\b(?:javascript|vbscript|data:text/html|file):[^\s)>\]]*", re.I)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(\s*(?:https?:)?//[^)]*\)", re.I)
 _URL = re.compile(r"https?://[^\s)>\]\"']+", re.I)
 _END = ".,;:!?"

@@ -1,4 +1,4 @@
-"""Guards that a classifier decides: jailbreaks, prompt extraction, harmful requests, toxic text, instructions in passages."""
+"""Guards that a classifier decides: of questions, of answers, and of the paragraphs of passages."""
 
 from __future__ import annotations
 

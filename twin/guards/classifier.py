@@ -28,7 +28,10 @@ WEIGHTS = Path(__file__).parent / "weights.npz"
 class Scorer(Protocol):
     """What gives a text a score for each kind that it knows."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """What the scores depend on."""
+        ...
 
     def scores(self, text: str, vector: np.ndarray | None = None) -> Mapping[str, float]:
         """From 0 to 1 by kind; kinds that need a vector are left out where none is given."""

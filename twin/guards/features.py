@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -40,7 +41,7 @@ def _character_grams(words: list[str]) -> list[str]:
 
 def _word_grams(words: list[str]) -> list[str]:
     """Words, their pairs, pairs with one word between, and triples."""
-    pairs = [f"{one} {two}" for one, two in zip(words, words[1:], strict=False)]
+    pairs = [f"{one} {two}" for one, two in pairwise(words)]
     apart = [f"{one} _ {two}" for one, two in zip(words, words[2:], strict=False)]
     triples = [f"{pair} {three}" for pair, three in zip(pairs, words[2:], strict=False)]
     return [*words, *pairs, *apart, *triples]

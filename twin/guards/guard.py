@@ -32,7 +32,12 @@ class Guard(Protocol):
     """Looks for one thing."""
 
     name: str
-    version: str
+    action: Action
+
+    @property
+    def version(self) -> str:
+        """What its findings depend on."""
+        ...
 
     def look(self, seen: Seen) -> list[Finding]:
         """What it finds, with the action that the settings want."""

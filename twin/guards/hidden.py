@@ -41,7 +41,24 @@ _OTHER = re.compile(r"[\u0370-\u052f]")
 _WORD = re.compile(r"\w+")
 _READABLE = 0.9
 _COMMON = frozenset(
-    ("the", "and", "you", "your", "all", "to", "of", "is", "in", "how", "what", "ignore", "show", "tell", "me", "instructions")
+    (
+        "the",
+        "and",
+        "you",
+        "your",
+        "all",
+        "to",
+        "of",
+        "is",
+        "in",
+        "how",
+        "what",
+        "ignore",
+        "show",
+        "tell",
+        "me",
+        "instructions",
+    )
 )
 
 

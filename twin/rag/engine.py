@@ -55,7 +55,8 @@ class Rag:
     """Answers questions in an author's voice from that author's passages. Use it from one event loop.
 
     `model` gives the client of the model that is deployed now and raises ModelUnavailable when there is none. `store`
-    keeps an interaction. `guards` look at questions, passages and answers. `observe` is told of every interaction, and whether it was stored.
+    keeps an interaction. `guards` look at questions, passages and answers. `observe` is told of every interaction, and
+    whether it was stored.
     """
 
     def __init__(

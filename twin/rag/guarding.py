@@ -74,7 +74,9 @@ class Guarding:
             return passages
         started = time.perf_counter()
         kept: list[Passage] = []
-        with self._tracer.span("guard", type="general", input={"direction": "passage", "passages": len(passages)}) as span:
+        with self._tracer.span(
+            "guard", type="general", input={"direction": "passage", "passages": len(passages)}
+        ) as span:
             timings: Counter[str] = Counter()
             before = len(draft.findings)
             for passage in passages:
@@ -223,7 +225,9 @@ def _kept(direction: Direction, finding: Finding, chunk_id: str | None) -> Guard
 def _told(findings: Iterable[GuardFinding]) -> dict[str, object]:
     found = list(findings)
     return {
-        "action": next((act for act in ("block", "redact", "flag") if any(one.action == act for one in found)), "allow"),
+        "action": next(
+            (act for act in ("block", "redact", "flag") if any(one.action == act for one in found)), "allow"
+        ),
         "findings": msgspec.to_builtins(found),
     }
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from twin.records import Passage
 
 __all__ = [
+    "Acted",
     "Answer",
     "Event",
     "Failed",
     "Finished",
     "Found",
     "Question",
-    "Acted",
     "Reference",
     "Retracted",
     "Token",
@@ -110,7 +110,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sentences: list[CitedSentence]
     """The answer in pieces, each with the sources that support it."""
     finish_reason: str
-    """`stop`, `length` when the answer was cut at the limit of tokens or of time, `content_filter` when a guard blocked."""
+    """`stop`, `length` when it was cut at the limit of tokens or of time, `content_filter` when a guard blocked it."""
     model_version: str | None
     index_generation: str | None
     interpretation: Interpretation | None
@@ -118,8 +118,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, int]
     """`prompt_tokens`, `completion_tokens`."""
     timings: dict[str, float]
-    """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`; of the guards `guard_question`,
-    `guard_passages`, `guard_answer`, and `held`: what the first token waited for its sentence."""
+    """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`; of the guards
+    `guard_question`, `guard_passages`, `guard_answer`, and `held`: what the first token waited for the end of its sentence."""
     guards: list[Acted] = []
     """Which guards found something."""
 
