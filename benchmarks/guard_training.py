@@ -71,7 +71,7 @@ class Task(NamedTuple):
 TASKS = (
     Task("jailbreak", (), QUESTION, dense=False, false_alarms={"harmless": 0.0025}),
     Task("prompt_extraction", (), QUESTION, dense=False, false_alarms={"harmless": 0.006}),
-    Task("harmful_request", (), QUESTION, dense=True, false_alarms={"harmless": 0.001, "scary": 0.006}),
+    Task("harmful_request", (), QUESTION, dense=True, false_alarms={"harmless": 0.001, "scary": 0.01}),
     Task("injection", QUESTION[2:4], PASSAGE[:1], dense=False, false_alarms={"harmless_passage": 0.008}),
     Task("toxic", (), (*PASSAGE[:1], "harmless", "scary"), dense=False, false_alarms={"harmless_passage": 0.002}),
 )
@@ -164,7 +164,7 @@ def fit(
 
 
 def _regression() -> LogisticRegression:
-    return LogisticRegression(C=3, solver="liblinear", class_weight="balanced")
+    return LogisticRegression(C=10, solver="liblinear", class_weight="balanced")
 
 
 def _parts(row: dict[str, Any]) -> list[str]:

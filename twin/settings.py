@@ -384,15 +384,15 @@ class GuardSettings(_Settings):
 
     jailbreak: Switch = Field("block", validation_alias="GUARD_JAILBREAK")
     """Questions that would talk the model out of its rules."""
-    jailbreak_threshold: float = Field(0.5, validation_alias="GUARD_JAILBREAK_THRESHOLD", ge=0, le=1)
-    """The score from which on it is one. More finds less, here and below; 0.5 is where it was measured."""
+    jailbreak_threshold: float = Field(0.6, validation_alias="GUARD_JAILBREAK_THRESHOLD", ge=0, le=1)
+    """The score from which on it is one. More finds less, here and below."""
     extraction: Switch = Field("block", validation_alias="GUARD_PROMPT_EXTRACTION")
     """Questions that want the prompt."""
-    extraction_threshold: float = Field(0.5, validation_alias="GUARD_PROMPT_EXTRACTION_THRESHOLD", ge=0, le=1)
+    extraction_threshold: float = Field(0.6, validation_alias="GUARD_PROMPT_EXTRACTION_THRESHOLD", ge=0, le=1)
     """The score from which on it is one."""
     harmful: Switch = Field("block", validation_alias="GUARD_HARMFUL")
     """Questions that ask for help with violence, crime and abuse."""
-    harmful_threshold: float = Field(0.5, validation_alias="GUARD_HARMFUL_THRESHOLD", ge=0, le=1)
+    harmful_threshold: float = Field(0.6, validation_alias="GUARD_HARMFUL_THRESHOLD", ge=0, le=1)
     """The score from which on it is one."""
     hidden_text: FullSwitch = Field("redact", validation_alias="GUARD_HIDDEN_TEXT")
     """Invisible characters and tokens of chat templates, in questions and passages."""

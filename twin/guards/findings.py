@@ -25,7 +25,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, for example `EMAIL`; the guard's own name where it knows one kind only."""
     action: Action
     score: float = 1.0
-    """0 to 1. What a classifier found has at least 0.5, and what a rule found 1."""
+    """0 to 1. What a classifier found has at least its threshold, and what a rule found 1."""
     spans: list[Span] = []
     """Where, in characters of the text that was looked at; empty for all of it."""
     version: str = "1"

@@ -119,7 +119,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """`prompt_tokens`, `completion_tokens`."""
     timings: dict[str, float]
     """Milliseconds: `retrieval`, `prompt`, `generation`, `time_to_first_token`, `total`; of the guards
-    `guard_question`, `guard_passages`, `guard_answer`, and `held`: what the first token waited for the end of its sentence."""
+    `guard_question`, `guard_passages`, `guard_answer`, and `held`: what the first token waited for its
+    sentence to end."""
     guards: list[Acted] = []
     """Which guards found something."""
 
