@@ -118,14 +118,12 @@ class Draft:
             return None
         return sum(sentence.supported for sentence in self.sentences) / len(self.sentences)
 
-    def _cited(self) -> list[CitedSentence]:
-        if self.status == "nothing_found":
     def _acted(self) -> list[Acted]:
         """Each guard once for what it did, in the order in which they looked."""
         acted = (Acted(guard=one.guard, direction=one.direction, action=one.action) for one in self.findings)
         return list(dict.fromkeys(acted))
 
-    def _sentences(self) -> list[CitedSentence]:
+    def _cited(self) -> list[CitedSentence]:
         if self.status in ("nothing_found", "refused"):
             return [CitedSentence(text=self.text, sources=[], supported=True)]
         return cite(self.text, [passage.text for passage in self.passages])
