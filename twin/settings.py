@@ -413,7 +413,7 @@ class GuardSettings(_Settings):
     """The prompt's own words in answers."""
     toxicity: Switch = Field("block", validation_alias="GUARD_TOXICITY")
     """Insults, threats and hate in answers."""
-    toxicity_threshold: float = Field(0.5, validation_alias="GUARD_TOXICITY_THRESHOLD", ge=0, le=1)
+    toxicity_threshold: float = Field(0.9, validation_alias="GUARD_TOXICITY_THRESHOLD", ge=0, le=1)
     """The score from which on a sentence is toxic."""
     repetition: Switch = Field("mark", validation_alias="GUARD_REPETITION")
     """Answers that say a sentence three times and more."""

@@ -85,7 +85,9 @@ def environment(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """What the programs of this module have in common: a home, a database."""
     database = f"test_{uuid.uuid4().hex[:12]}"
     root = tmp_path_factory.mktemp("home")
-    yield {"TWIN_HOME": str(root), "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database}
+    # A model of 135M says anything; what is tested here is the way to it, and not its manners.
+    guards = {"GUARD_TOXICITY": "mark", "GUARD_PROMPT_LEAK": "mark"}
+    yield {"TWIN_HOME": str(root), "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database, **guards}
     with MongoClient(mongo_uri) as client:
         client.drop_database(database)
 
@@ -121,7 +123,7 @@ def test_an_answer_is_traced_stored_and_names_its_sources(stack: Stack) -> None:
     response = stack.ask("How is the vector index published?")
     answer = response.json()
     assert response.status_code == 200
-    assert answer["status"] == "answered"
+    assert answer["status"] == "answered", answer["guards"]
     assert answer["author"] == "Ada"
     assert answer["answer"].strip()
     assert answer["sources"][0]["title"] == "How the index is published"
@@ -139,7 +141,7 @@ def test_an_answer_is_traced_stored_and_names_its_sources(stack: Stack) -> None:
     )
     trace = httpx.get(f"{stack.console}/api/traces/{answer['trace_id']}").json()
     assert trace["trace"]["input"]["question"] == "How is the vector index published?"
-    assert [span["name"] for span in trace["spans"]] == ["retrieval", "prompt", "generation"]
+    assert [span["name"] for span in trace["spans"]] == ["guard", "retrieval", "guard", "prompt", "generation", "guard"]
     assert trace["spans"][-1]["type"] == "llm"
     assert trace["summary"]["tokens"] == sum(answer["usage"].values())
 
@@ -281,7 +283,7 @@ def frail(stack: Stack, environment: dict[str, str], gguf: Path) -> Iterator[Fra
 def test_answers_go_on_while_the_console_is_gone(stack: Stack, frail: Frail) -> None:
     request = {"query": "How is the vector index published?", "max_tokens": 8}
     answer = httpx.post(f"{frail.url}/rag", json=request, timeout=120).json()
-    assert answer["status"] == "answered"
+    assert answer["status"] == "answered", answer["guards"]
     assert stack.interaction(answer["id"]).status == "answered"
 
 
