@@ -142,7 +142,7 @@ def test_an_answer_is_traced_stored_and_names_its_sources(stack: Stack) -> None:
     trace = httpx.get(f"{stack.console}/api/traces/{answer['trace_id']}").json()
     assert trace["trace"]["input"]["question"] == "How is the vector index published?"
     assert [span["name"] for span in trace["spans"]] == ["guard", "retrieval", "guard", "prompt", "generation", "guard"]
-    assert trace["spans"][-1]["type"] == "llm"
+    assert trace["spans"][-2]["type"] == "llm"
     assert trace["summary"]["tokens"] == sum(answer["usage"].values())
 
 
