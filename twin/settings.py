@@ -368,7 +368,7 @@ class RagSettings(_Settings):
     """The longest wait for these two; then the plain question is searched."""
     max_question_chars: int = Field(4_000, validation_alias="RAG_MAX_QUESTION_CHARS", ge=1)
     """A longer question is refused."""
-    max_answer_tokens: int = Field(160, validation_alias="RAG_MAX_ANSWER_TOKENS", ge=1)
+    max_answer_tokens: int = Field(320, validation_alias="RAG_MAX_ANSWER_TOKENS", ge=1)
     """Tokens of an answer, at most."""
     temperature: float = Field(0.2, validation_alias="RAG_TEMPERATURE", ge=0, le=2)
     """Sampling temperature."""

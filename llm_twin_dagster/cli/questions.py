@@ -14,6 +14,7 @@ from twin import http_clients
 from twin.decoding import NOT_JSON
 from twin.errors import EmptyQuestion, ServiceUnavailable, TwinError
 from twin.home import Home
+from twin.rag.sayings import in_language_of
 from twin.retrieval.result import Interpretation, Restriction
 from twin.settings import RagSettings, read
 
@@ -26,6 +27,7 @@ VERDICTS = {
     "nothing": "No passage is about this; these are merely the first of the ranking.",
 }
 """What is said above results that are not answered from."""
+UNSUPPORTED = "[?]"
 STACK = ["mongod", "console", "endpoint", "twin"]
 
 
@@ -134,9 +136,24 @@ def post(url: str, body: dict) -> dict:
     return content
 
 
+def marked(answer: dict) -> str:
+    """The answer, a mark behind each sentence that no passage says, and what the marks mean; whether it is cut."""
+    sentences = answer.get("sentences") or [{"text": answer["answer"], "supported": True}]
+    notes = [f"{UNSUPPORTED} No passage says this."] if not all(one["supported"] for one in sentences) else []
+    if answer.get("finish_reason") == "length":
+        notes.append(f"… {in_language_of(answer['answer']).unfinished} (RAG_MAX_ANSWER_TOKENS)")
+    return "\n\n".join(["".join(map(_with_mark, sentences)).rstrip(), *notes])
+
+
+def _with_mark(sentence: dict) -> str:
+    said = sentence["text"].rstrip()
+    blanks = sentence["text"][len(said) :]
+    return f"{said}{blanks}" if sentence["supported"] or not said else f"{said} {UNSUPPORTED}{blanks}"
+
+
 def print_answer(answer: dict) -> None:
-    """The answer, its sources and what it cost."""
-    out.print(answer["answer"], markup=False)
+    """The answer with its unsupported sentences marked, its sources and what it cost."""
+    out.print(marked(answer), markup=False)
     out.print()
     for number, source in enumerate(answer.get("sources", []), start=1):
         out.print(f"[{number}] {source['title']} — {source['url']}", markup=False, style="dim", soft_wrap=True)
