@@ -40,6 +40,8 @@ GROUP = "training"
 class TrainingConfig(dg.Config):
     """How to train; the recipe itself is in the settings (TRAINING_*)."""
 
+    spend_usd: float | None = None
+    """What a person allows a job on SageMaker to cost; unset, it is BUDGET_MONTHLY_USD that allows."""
     force: bool = False
     """Train again although data, code, base model and recipe are those of an existing model."""
 
@@ -77,6 +79,7 @@ def fine_tuned_model(
             preference=preferences.write_channel(pairs, Path(folder)) if recipe.dpo_steps else None,
             preference_version=pairs.version if recipe.dpo_steps else "",
             run_id=context.run.run_id,
+            spend_usd=config.spend_usd,
         )
         model = catalog.find_or_train(
             job,
@@ -103,6 +106,7 @@ def fine_tuned_model(
             hyperparameters=model.manifest["hyperparameters"],
             seconds=watch.seconds,
             **metrics,
+            **model.ran,
         ),
     )
 

@@ -46,6 +46,10 @@ def _endpoint(_: Deployment) -> None:
     _model(outside.model_endpoint(), read(EndpointSettings).model)
 
 
+def _training(deployment: Deployment) -> None:
+    deployment.trainer.check()
+
+
 def _model(server: outside.Server | None, model: str | None) -> None:
     if server is None:
         return
@@ -63,6 +67,7 @@ _PROBES: dict[str, Callable[[Deployment], object]] = {
     "vector index": lambda deployment: deployment.vector_index.status(),
     "model registry": lambda deployment: deployment.registry.versions(read(ModelSettings).name),
     "traces": _traces,
+    "models are trained": _training,
     "instructions are written by": _teacher,
     "questions are answered by": _endpoint,
 }

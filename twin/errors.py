@@ -20,10 +20,13 @@ TwinError
 │   ├── IndexUnavailable       Qdrant, or no published generation yet
 │   ├── ModelUnavailable       no model is deployed, or its endpoint does not answer
 │   ├── RegistryUnavailable    Comet or its stand-in
+│   ├── CloudUnavailable       AWS
 │   └── Overloaded             the queue in front of the model is full
 ├── GenerationInterrupted      the model stopped in the middle of an answer
 ├── PublishConflict            another writer holds the publishing lock
 ├── ArtifactError              an artifact is missing, half-written or not what its checksum says
+├── QuotaExceeded              a cloud's limit is reached; trying again does not help
+├── BudgetExceeded             nobody allowed to spend so much
 └── TrainingFailed             the train program ended with a reason
 """
 
@@ -33,6 +36,8 @@ __all__ = [
     "INTERNAL",
     "AlreadyDecided",
     "ArtifactError",
+    "BudgetExceeded",
+    "CloudUnavailable",
     "CollectionError",
     "EmptyQuestion",
     "GenerationInterrupted",
@@ -44,6 +49,7 @@ __all__ = [
     "PlatformError",
     "PublishConflict",
     "QuestionTooLong",
+    "QuotaExceeded",
     "RegistryUnavailable",
     "ReviewRequired",
     "ServiceUnavailable",
@@ -151,6 +157,10 @@ class RegistryUnavailable(ServiceUnavailable):
     """The model registry does not answer."""
 
 
+class CloudUnavailable(ServiceUnavailable):
+    """AWS does not answer, or not now."""
+
+
 class Overloaded(ServiceUnavailable):
     """The queue in front of the model is full."""
 
@@ -165,6 +175,14 @@ class PublishConflict(TwinError):
 
 class ArtifactError(TwinError):
     """An artifact is missing, half-written or not what its checksum says."""
+
+
+class QuotaExceeded(TwinError):
+    """A cloud's limit is reached: more has to be asked for, trying again does not help."""
+
+
+class BudgetExceeded(TwinError):
+    """Nobody allowed to spend so much."""
 
 
 class TrainingFailed(TwinError):

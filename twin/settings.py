@@ -17,6 +17,7 @@ from twin.errors import SettingsError
 __all__ = [
     "SETTINGS_CLASSES",
     "AlertSettings",
+    "AwsSettings",
     "CometSettings",
     "DriftSettings",
     "EmbeddingSettings",
@@ -33,6 +34,7 @@ __all__ = [
     "RetrainingSettings",
     "ReviewSettings",
     "ScheduleSettings",
+    "SageMakerSettings",
     "SourceSettings",
     "StackSettings",
     "TrainingSettings",
@@ -181,6 +183,9 @@ class TrainingSettings(_Settings):
     """Share of the documents held out for evaluation."""
     evaluation_samples: int = Field(40, validation_alias="EVALUATION_MAX_SAMPLES", ge=1)
     """At most this many held-out passages are scored. With fewer than 24 the gate calls no model good."""
+    place: Literal["here", "sagemaker"] | None = Field(None, validation_alias="TRAINING_PLACE")
+    """Where models are trained: `here`, in a child process, or `sagemaker`, as a job there. Unset: as the deployment
+    has it, which is SageMaker on AWS and here elsewhere."""
     gate_margin: float = Field(0.02, validation_alias="EVALUATION_GATE_MARGIN", ge=0)
     """The tuned model's perplexity on held-out text must be lower than the base's by this share."""
 
@@ -223,6 +228,52 @@ class ScheduleSettings(_Settings):
     trigger_key: SecretStr | None = Field(None, validation_alias="TWIN_TRIGGER_KEY")
     """The key that starts jobs over HTTP (`POST /triggers/JOB`). Unset: the home makes one and keeps it in
     `TWIN_HOME/trigger-key` (mode 600)."""
+
+
+class AwsSettings(_Settings):
+    """AWS. Credentials come by the usual chain (environment, profile, sign-on, role) and have no setting here."""
+
+    region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    """The region of everything. Unset: the profile's."""
+    profile: str | None = Field(None, validation_alias="AWS_PROFILE")
+    """A profile of `~/.aws/config`. Unset: what the chain finds."""
+    budget_usd: float | None = Field(None, validation_alias="BUDGET_MONTHLY_USD", ge=0)
+    """What training jobs may cost in a calendar month (UTC). Unset: automation starts none, and a person is asked."""
+    price_per_hour: float | None = Field(None, validation_alias="AWS_PRICE_PER_HOUR", gt=0)
+    """What an hour of the training instance costs you, in USD. Unset: as a dated table of us-east-1 has it."""
+    tags: str = Field("", validation_alias="AWS_TAGS")
+    """Tags for everything that is made, as `key=value,key=value`."""
+    kms_key: str | None = Field(None, validation_alias="AWS_KMS_KEY")
+    """A KMS key for what is stored on S3 and for the disks of jobs. Unset: AWS's own keys."""
+    subnets: str = Field("", validation_alias="AWS_SUBNETS")
+    """Subnets that jobs run in, separated by commas. Unset: outside of any VPC."""
+    security_groups: str = Field("", validation_alias="AWS_SECURITY_GROUPS")
+    """Their security groups; needed with subnets."""
+
+
+class SageMakerSettings(_Settings):
+    """Training jobs on SageMaker."""
+
+    image: str | None = Field(None, validation_alias="SAGEMAKER_TRAINING_IMAGE")
+    """The training image in ECR, built of this version of the code."""
+    role: str | None = Field(None, validation_alias="SAGEMAKER_ROLE")
+    """The role that jobs run as, by ARN or name."""
+    bucket: str | None = Field(None, validation_alias="SAGEMAKER_BUCKET")
+    """Where jobs find their input and leave their output: `s3://bucket` or `s3://bucket/prefix`."""
+    instance_type: str = Field("ml.g5.xlarge", validation_alias="SAGEMAKER_TRAINING_INSTANCE")
+    """The instance type of a job."""
+    volume_gb: int = Field(60, validation_alias="SAGEMAKER_VOLUME_GB", ge=1)
+    """Disk of a job, in GB: the base model three times over, and checkpoints."""
+    max_hours: float = Field(4.0, validation_alias="SAGEMAKER_MAX_HOURS", gt=0, le=28 * 24)
+    """A job that runs longer is stopped. It bounds what the job can cost."""
+    spot: bool = Field(False, validation_alias="SAGEMAKER_SPOT")
+    """Whether jobs run on spare capacity: cheaper, may be interrupted, and go on from their last checkpoint."""
+    spot_wait_hours: float = Field(12.0, validation_alias="SAGEMAKER_SPOT_WAIT_HOURS", ge=0)
+    """How long a spot job may wait for capacity, over all its interruptions, beside the time that it runs."""
+    network_isolation: bool = Field(True, validation_alias="SAGEMAKER_NETWORK_ISOLATION")
+    """Whether the container has no network at all. It needs none."""
+    poll_seconds: float = Field(10.0, validation_alias="SAGEMAKER_POLL_SECONDS", gt=0)
+    """How often a running job is asked for its state and its log."""
 
 
 class EndpointSettings(_Settings):
@@ -488,6 +539,8 @@ SETTINGS_CLASSES: tuple[type[_Settings], ...] = (
     FeedbackSettings,
     RetrainingSettings,
     ScheduleSettings,
+    AwsSettings,
+    SageMakerSettings,
     EndpointSettings,
     OpikSettings,
     CometSettings,

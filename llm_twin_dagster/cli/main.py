@@ -92,9 +92,16 @@ def materialize(
             "--force", help="Train even when nothing changed; publish and deploy even what was rolled back from."
         ),
     ] = False,
+    spend: Annotated[
+        float | None,
+        typer.Option(
+            "--spend", min=0, help="USD that training on SageMaker may cost, whatever BUDGET_MONTHLY_USD says."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Materialize assets: everything, those of a job, or those that are named. Ends with what was made."""
+    from llm_twin_dagster.cli.spending import allowed_to_spend
     from llm_twin_dagster.report import print_run
     from llm_twin_dagster.runs import EVERYTHING, JOBS, run_assets, run_job, selected
     from llm_twin_dagster.stack import borrow
@@ -103,7 +110,9 @@ def materialize(
     wanted = selection or [EVERYTHING]
     names = selected(wanted)
     home = Home.from_settings()
-    config = _forced(names) if force else None
+    config = {"ops": _forced(names) if force else {}}
+    if "fine_tuned_model" in names and (allowed := allowed_to_spend(home, spend)) is not None:
+        config["ops"].setdefault("fine_tuned_model", {"config": {}})["config"]["spend_usd"] = allowed
     on_line = None if as_json else step_line
     with borrow(home, ["mongod", "console", "endpoint"], quiet_line if not as_json else lambda *_: None):
         if wanted[0] in JOBS:
@@ -119,11 +128,11 @@ def materialize(
 
 
 def _forced(names: list[str]) -> dict:
-    """The run configuration that makes the selected assets that can be forced do their work anyway."""
+    """The configuration of ops that makes the selected assets that can be forced do their work anyway."""
     can = [name for name in ("vector_index", "fine_tuned_model", "inference_endpoint") if name in names]
     if not can:
         raise InputError("--force is for vector_index, fine_tuned_model and inference_endpoint; none is selected.")
-    return {"ops": {name: {"config": {"force": True}} for name in can}}
+    return {name: {"config": {"force": True}} for name in can}
 
 
 @app.command()

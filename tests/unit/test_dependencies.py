@@ -19,7 +19,8 @@ EXTRAS = {
     "twin/collection": {"collect"},
     "twin/cleaning": {"collect"},
     "twin/datasets": {"train"},  # exporting to Hugging Face's format
-    "twin/training": {"train"},
+    "twin/aws": {"aws"},
+    "twin/training": {"train", "aws"},  # SageMaker's SDK
     "twin/evaluation": {"train"},
     "twin/features": {"train"},  # sentence models of other kinds than BERT
     "twin/retrieval": {"train"},  # a cross-encoder

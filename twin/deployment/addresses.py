@@ -22,6 +22,7 @@ __all__ = [
     "asset_page",
     "comet",
     "comet_environment",
+    "comet_if_any",
     "console_of",
     "dagster",
     "model_page",
@@ -75,11 +76,18 @@ def comet(home: Home) -> Server:
     return Server(url=_console(home, "the model registry") + COMET_PATH, key=LOCAL_KEY, because="the running console")
 
 
+def comet_if_any(home: Home) -> Server | None:
+    """Comet as it is now, or None."""
+    try:
+        return comet(home)
+    except RegistryUnavailable:
+        return None
+
+
 def comet_environment(home: Home) -> dict[str, str]:
     """The variables by which a child process logs its experiment to the same Comet; none where there is no Comet."""
-    try:
-        server = comet(home)
-    except RegistryUnavailable:
+    server = comet_if_any(home)
+    if server is None:
         return {}
     return {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": server.key or ""}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twin.deployment import addresses, factories, table
 from twin.errors import SettingsError
 from twin.home import Home
-from twin.settings import HomeSettings, MongoSettings, QdrantSettings, read
+from twin.settings import HomeSettings, MongoSettings, QdrantSettings, TrainingSettings, read
 
 if TYPE_CHECKING:
     from twin.alerts import Notifier
@@ -89,7 +89,12 @@ class Deployment:
     @cached_property
     def trainer(self) -> Trainer:
         """Where training runs."""
-        return table.TRAINING[self.kind](self.home)
+        return table.TRAINING[self.training_place](self.home)
+
+    @property
+    def training_place(self) -> table.Place:
+        """What TRAINING_PLACE says, else as the deployment has it."""
+        return read(TrainingSettings).place or table.TRAINING_PLACES[self.kind]
 
     @cached_property
     def endpoint(self) -> Endpoint:

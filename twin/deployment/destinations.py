@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twin import outside
+from twin.aws.prices import price_of
 from twin.deployment import addresses
-from twin.settings import HomeSettings, MongoSettings, read
+from twin.deployment.table import TRAINING_PLACES
+from twin.settings import AwsSettings, HomeSettings, MongoSettings, SageMakerSettings, TrainingSettings, read
 
 if TYPE_CHECKING:
     from twin.home import Home
@@ -43,6 +45,7 @@ def destinations(home: Home) -> list[Destination]:
         Destination(
             concern="traces", **_row(outside.opik(), f"the console's receiver{_at(console, addresses.OPIK_PATH)}")
         ),
+        Destination(concern="models are trained", **_training()),
         Destination(
             concern="instructions are written by", **_row(outside.teacher(), "the base model, in a child process")
         ),
@@ -70,6 +73,16 @@ def _warehouse(home: Home) -> dict[str, str]:
 def _artifacts(home: Home) -> dict[str, str]:
     url = read(HomeSettings).artifacts_url
     return {"where": url or str(home.artifacts), "because": "TWIN_ARTIFACTS_URL" if url else ""}
+
+
+def _training() -> dict[str, str]:
+    chosen = read(TrainingSettings).place
+    because = "TRAINING_PLACE" if chosen else "DAGSTER_DEPLOYMENT"
+    if (chosen or TRAINING_PLACES[read(HomeSettings).deployment]) == "here":
+        return {"where": "in a child process", "because": because if chosen else ""}
+    aws, kind = read(AwsSettings), read(SageMakerSettings).instance_type
+    region, price = aws.region or "the profile's region", price_of(kind, aws).usd_per_hour
+    return {"where": f"as a job on SageMaker, {kind} in {region}, ${price:.2f} an hour", "because": because}
 
 
 def _at(console: str | None, path: str) -> str:

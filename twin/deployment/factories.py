@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from twin.training.base_model import BaseModel
     from twin.training.job import Trainer
     from twin.training.reader import BaseReader
+    from twin.training.sagemaker.trainer import SageMakerTrainer
     from twin.warehouse import Warehouse
 
 BATCH_TIMEOUT_SECONDS = 600.0
@@ -165,9 +166,11 @@ def outside_endpoint() -> Endpoint | None:
     return OutsideEndpoint(server.url, server.key, read(EndpointSettings).model) if server else None
 
 
-def sagemaker_trainer(home: Home) -> NoReturn:
-    """Refuses: see `_not_yet`."""
-    _not_yet("Training on SageMaker")
+def sagemaker_trainer(home: Home) -> SageMakerTrainer:
+    """Training as jobs on SageMaker, recorded from here in the Comet that the registry is in."""
+    from twin.training.sagemaker.trainer import SageMakerTrainer
+
+    return SageMakerTrainer(home.training, comet=partial(addresses.comet_if_any, home))
 
 
 def sagemaker_endpoint(home: Home) -> NoReturn:
@@ -216,5 +219,5 @@ def reader(home: Home) -> BaseReader:
 
 def _not_yet(what: str) -> NoReturn:
     raise SettingsError(
-        f"{what} is not part of this version; DAGSTER_DEPLOYMENT=local and docker train and serve in child processes."
+        f"{what} is not part of this version; DAGSTER_DEPLOYMENT=local and docker serve in a child process."
     )

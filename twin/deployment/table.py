@@ -10,8 +10,9 @@
 | training      | a child process                | a child process    | a SageMaker job      |
 | endpoint      | a child process                | a child process    | a SageMaker endpoint |
 
-Where only a setting decides (a URL names a server, nothing names the embedded part), one factory serves all, and
-reads that setting; `NEEDED` says which settings a deployment cannot do without.
+TRAINING_PLACE stands above the row of training. Where only a setting decides (a URL names a server, nothing names the
+embedded part), one factory serves all, and reads that setting; `NEEDED` says which settings a deployment cannot do
+without.
 """
 
 from __future__ import annotations
@@ -31,9 +32,21 @@ if TYPE_CHECKING:
     from twin.training.job import Trainer
     from twin.warehouse import Warehouse
 
-__all__ = ["ARTIFACTS", "ENDPOINT", "NEEDED", "REGISTRY", "TRACING", "TRAINING", "VECTOR_INDEX", "WAREHOUSE", "Kind"]
+__all__ = [
+    "ARTIFACTS",
+    "ENDPOINT",
+    "NEEDED",
+    "REGISTRY",
+    "TRACING",
+    "TRAINING",
+    "TRAINING_PLACES",
+    "VECTOR_INDEX",
+    "WAREHOUSE",
+    "Kind",
+]
 
 Kind = Literal["local", "docker", "aws"]
+Place = Literal["here", "sagemaker"]
 F = TypeVar("F")
 T = TypeVar("T")
 ByKind: TypeAlias = Mapping[Kind, F]
@@ -50,11 +63,12 @@ ARTIFACTS: Factories[ArtifactStore] = everywhere(factories.artifacts)
 VECTOR_INDEX: ByKind[Callable[[Home, int], VectorIndex]] = everywhere(factories.vector_index)
 TRACING: Factories[Tracer] = everywhere(factories.opik_tracer)
 REGISTRY: Factories[ModelRegistry] = everywhere(factories.comet_registry)
-TRAINING: Factories[Trainer] = {
-    "local": factories.child_process_trainer,
-    "docker": factories.child_process_trainer,
-    "aws": factories.sagemaker_trainer,
+TRAINING: Mapping[Place, Callable[[Home], Trainer]] = {
+    "here": factories.child_process_trainer,
+    "sagemaker": factories.sagemaker_trainer,
 }
+TRAINING_PLACES: ByKind[Place] = {"local": "here", "docker": "here", "aws": "sagemaker"}
+"""Where models are trained unless TRAINING_PLACE says otherwise."""
 ENDPOINT: Factories[Endpoint] = {
     "local": factories.child_process_endpoint,
     "docker": factories.child_process_endpoint,

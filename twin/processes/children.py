@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from twin.processes import lifeline
 from twin.processes.logs import LogFile
-from twin.settings import RetentionSettings, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -63,7 +62,7 @@ class Child:
         self._orphan_grace = orphan_grace
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._tail_lock = threading.Lock()
-        self._log = _log_file(log) if log else None
+        self._log = LogFile.opened(log) if log else None
         self._on_line = on_line
         self._is_heard = True
         self._process = subprocess.Popen(
@@ -180,8 +179,3 @@ def stopping(children: Sequence[Child]) -> Generator[None]:
     finally:
         for child in reversed(children):
             child.stop()
-
-
-def _log_file(path: Path) -> LogFile:
-    settings = read(RetentionSettings)
-    return LogFile(path, max_bytes=int(settings.log_mb * 1_000_000), kept=settings.log_files)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, BinaryIO
 
+from twin.settings import RetentionSettings, read
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,12 @@ class LogFile:
         self._file: BinaryIO | None = None
         self._size = 0
         self._lost = 0
+
+    @classmethod
+    def opened(cls, path: Path) -> LogFile:
+        """A log as long as the settings have it."""
+        settings = read(RetentionSettings)
+        return cls(path, max_bytes=int(settings.log_mb * 1_000_000), kept=settings.log_files)
 
     def write(self, line: str) -> None:
         """Appends a line."""

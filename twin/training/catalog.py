@@ -73,7 +73,7 @@ def publish(job: TrainingJob, model: TrainedModel, trainer: Trainer, store: Arti
     store.write(_made_by(job), address.encode())
     store.write(CURRENT, address.encode())
     trainer.discard(job)
-    return msgspec.structs.replace(kept, reused=model.reused)
+    return msgspec.structs.replace(kept, reused=model.reused, ran=model.ran)
 
 
 def current(store: ArtifactStore) -> TrainedModel:

@@ -1,4 +1,4 @@
-"""Where training runs. Today: here, as a child process under SageMaker's own contract."""
+"""Training jobs, and the trainer that runs them here, as child processes under SageMaker's own contract."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from twin.training.base_model import BaseModel
 
-__all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "finished_model", "job_name", "train"]
+__all__ = ["LocalTrainer", "TrainedModel", "Trainer", "TrainingJob", "busy", "finished_model", "job_name", "train"]
 
 STOP_SECONDS = 60.0
 """How long an interrupted program may take to finish its step and save a checkpoint."""
@@ -54,6 +54,8 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True):
     """Steps between checkpoints. Does not change the model."""
     run_id: str | None = None
     """The run that asked for it, which the experiment names. Does not change the model either."""
+    spend_usd: float | None = None
+    """What a person allowed it to cost, where training costs money."""
 
     @property
     def name(self) -> str:
@@ -83,6 +85,8 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     manifest: dict[str, Any]
     reused: bool = False
     """True when it was there already and nothing was trained."""
+    ran: dict[str, float | str] = {}
+    """What its place says of the training: where it ran and what it cost, for instance."""
 
     @property
     def job(self) -> str:
@@ -108,6 +112,18 @@ class Trainer(Protocol):
         """The job's model: the finished one, or a new one. Raises TrainingFailed with the program's reason."""
         ...
 
+    def most_usd(self) -> float:
+        """What a job costs at most, in USD; 0 where it costs nothing."""
+        ...
+
+    def check(self) -> None:
+        """Returns if a job could be started. Starts none.
+
+        Raises:
+            TwinError: With what is missing.
+        """
+        ...
+
     def discard(self, job: TrainingJob) -> None:
         """Forgets the job's model and checkpoints, so that the next `train` starts afresh; logs are kept."""
         ...
@@ -127,7 +143,7 @@ class LocalTrainer:
         """See `Trainer.train`. A run that was cut short goes on from its last checkpoint."""
         root = self._root(job)
         root.mkdir(parents=True, exist_ok=True)
-        with disk.try_lock(root / "lock", lambda holder: _busy(job, holder)):
+        with disk.try_lock(root / "lock", lambda holder: busy(job, holder)):
             if model := finished_model(root / "model"):
                 return model
             self._stage(job, root)
@@ -137,6 +153,13 @@ class LocalTrainer:
         if model is None:
             raise TrainingFailed(f"{job.name} ended well but left no whole model in {root / 'model'}. Run it again.")
         return msgspec.structs.replace(model, reused=False)
+
+    def most_usd(self) -> float:
+        """See `Trainer.most_usd`."""
+        return 0.0
+
+    def check(self) -> None:
+        """See `Trainer.check`. Nothing is needed."""
 
     def discard(self, job: TrainingJob) -> None:
         """See `Trainer.discard`."""
@@ -222,6 +245,11 @@ def finished_model(folder: Path) -> TrainedModel | None:
         return None
 
 
+def busy(job: TrainingJob, holder: str) -> TrainingFailed:
+    """The error for a job that somebody on this machine already waits for."""
+    return TrainingFailed(f"Training {job.name} is already running ({holder}). Wait for it to end.")
+
+
 def _why(job: TrainingJob, root: Path, code: int) -> str:
     """The program's own reason where it left one; a kill leaves none."""
     log = root / "output" / "train.log"
@@ -242,7 +270,3 @@ def _environment(root: Path) -> dict[str, str]:
         "SM_CHANNEL_TEST": "",
         "SM_CHANNEL_PREFERENCE": "",
     }
-
-
-def _busy(job: TrainingJob, holder: str) -> TrainingFailed:
-    return TrainingFailed(f"Training {job.name} is already running ({holder}). Wait for it to end.")

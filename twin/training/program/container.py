@@ -45,6 +45,10 @@ class Container:
         folder = self._path(f"SM_CHANNEL_{name.upper()}", self._channel_path(name))
         return folder if folder.is_dir() else None
 
+    def given_channels(self) -> list[Path]:
+        """The folders of the input channels that the platform laid out."""
+        return sorted(folder for folder in self._channel_path("").glob("*") if folder.is_dir())
+
     def hyperparameters(self) -> dict[str, str]:
         """The job's hyperparameters; every value is a string.
 
