@@ -10,7 +10,7 @@ from sensors import history
 from twin import retraining
 from twin.errors import TwinError
 from twin.records import utcnow
-from twin.settings import FeedbackSettings, HomeSettings, RetrainingSettings, TrainingSettings, read
+from twin.settings import AwsSettings, FeedbackSettings, HomeSettings, RetrainingSettings, TrainingSettings, read
 
 __all__ = ["attempts", "limits", "model_freshness", "spending"]
 
@@ -94,7 +94,10 @@ def limits(settings: RetrainingSettings, said: FeedbackSettings) -> retraining.L
 
 
 def spending() -> str:
-    """Why training may not be started by itself for what it costs; empty where it costs nothing."""
-    if read(HomeSettings).deployment == "aws":
+    """Why training may not be started by itself for what it costs; empty where it costs nothing, or a budget is set.
+
+    What the budget has left is asked when the job is submitted, where its price is known.
+    """
+    if read(HomeSettings).deployment == "aws" and read(AwsSettings).budget_usd is None:
         return "a job on AWS costs money, which nothing may spend by itself without a budget (BUDGET_MONTHLY_USD)."
     return ""
