@@ -2,7 +2,7 @@
 
     TWIN_URL=https://twin.example TWIN_TRIGGER_KEY=... trigger.py ingest
 
-The key is one of the app's own, of scope `trigger`. The same Idempotency-Key never starts a job twice; on GitHub it is
+The key is the app's own (TWIN_TRIGGER_KEY). The same Idempotency-Key never starts a job twice; on GitHub it is
 the run's own id, so that a job which is run again by hand asks after what it started. In a workflow the report goes
 into the job's summary too. Exit status: 0 the job succeeded, 1 it did not, 2 it could not be started or asked about.
 """
