@@ -47,6 +47,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """How the frozen base is held while it trains: as it is, or in 4 bits (QLoRA, Dettmers et al. 2023), on a GPU."""
     gradient_checkpointing: bool = False
     """Computes activations again in the backward pass: a third slower, a fraction of the memory."""
+    learn_end: bool = True
+    """Whether the end of a turn is learned too. A small model that sees few samples learns first of all to stop, after
+    a few words; without this it stops as its base does."""
     eval_every: CountOrNone = 12
     """Steps between looks at the held-out loss; 0 never looks."""
     eval_samples: Count = 6

@@ -59,6 +59,14 @@ def test_the_end_of_the_prompts_own_turns_is_not_learned() -> None:
     assert encoded.labels.count(END) == 1
 
 
+def test_the_end_is_read_but_not_learned_where_the_recipe_leaves_it_out() -> None:
+    tokenizer: Any = WordTokenizer()
+    whole, without = (prepare([sample()], tokenizer, 20, learn_end=learn).samples[0] for learn in (True, False))
+    assert without.input_ids == whole.input_ids
+    assert whole.labels[-1] == tokenizer.eos_token_id
+    assert without.labels == [*whole.labels[:-1], IGNORED]
+
+
 def test_a_template_without_an_end_token_keeps_the_whole_answer() -> None:
     tokenizer: Any = WordTokenizer(trailing="")
     tokenizer.eos_token_id = 999

@@ -57,7 +57,7 @@ def run(container: Container, stop: threading.Event) -> bool:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     tokenizer = models.load_tokenizer(base)
-    prepared = samples.prepare(given.train, tokenizer, recipe.max_length)
+    prepared = samples.prepare(given.train, tokenizer, recipe.max_length, learn_end=recipe.learn_end)
     held_out = samples.fitting(given.test, tokenizer, recipe.max_length)
     preferred = pairs.prepare(given.pairs, tokenizer, recipe.max_length) if recipe.dpo_steps else None
     facts = prepared.facts | (preferred.facts if preferred else {})

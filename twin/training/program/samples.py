@@ -146,8 +146,10 @@ def fitting(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_l
     return PreparedSamples(kept, too_long=too_long, unlike_served=unlike_served)
 
 
-def prepare(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreparedSamples:
-    """The samples of at most `max_length` tokens, to train on.
+def prepare(
+    samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_length: int, *, learn_end: bool = True
+) -> PreparedSamples:
+    """The samples of at most `max_length` tokens, to train on; without `learn_end` no end of a turn has a label.
 
     Raises:
         TrainingFailed: None fits.
@@ -161,7 +163,17 @@ def prepare(samples: Iterable[Sample], tokenizer: PreTrainedTokenizerBase, max_l
             f"None of the {prepared.too_long} training samples fits {max_length} tokens. "
             "Raise TRAINING_MAX_LENGTH or shorten the samples."
         )
-    return prepared
+    if learn_end:
+        return prepared
+    kept = [_without_end(sample, tokenizer.eos_token_id) for sample in prepared.samples]
+    return msgspec.structs.replace(prepared, samples=kept)
+
+
+def _without_end(sample: EncodedSample, end: int | None) -> EncodedSample:
+    """The sample whose last token has no label if it ends the turn; the model still reads it."""
+    if sample.labels[-1] != end:
+        return sample
+    return EncodedSample(sample.input_ids, [*sample.labels[:-1], IGNORED])
 
 
 def _read_file(path: Path, kind: type[T], name: str) -> Iterator[T]:
