@@ -26,11 +26,12 @@ from twin.errors import WarehouseUnavailable
 from twin.processes import free_port
 from twin.records import Source
 from twin.settings import AlertSettings, SourceSettings, read
-from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    from twin.warehouse import Warehouse
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FAILED = template("run_failed").sample
@@ -194,21 +195,6 @@ def test_a_digest_comes_once_a_day_where_anything_happened(tmp_path: Path, webho
     assert webhook.titles[-1] == "[llm-twin] The last day: 1 alerts"
     clock.later(days=1)
     assert teller.flush() == 0
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
-def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    monkeypatch.setenv("MONGODB_URI", mongo_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", mongo_database)
-    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
-    with Warehouse(mongo_uri, mongo_database) as warehouse:
-        yield warehouse
 
 
 def told() -> dict[str, list[str]]:

@@ -19,7 +19,6 @@ from twin.training import catalog
 from twin.warehouse import Feedback, Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from twin.artifacts import ArtifactStore
@@ -30,20 +29,6 @@ PROSE = "Of {name} I noted that remark {name} holds well."
 def said_of(name: str) -> str:
     """Prose that shares nothing with that of another name."""
     return " ".join(PROSE.format(name=f"{name}") for _ in range(6))
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
-def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    monkeypatch.setenv("MONGODB_URI", mongo_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", mongo_database)
-    with Warehouse(mongo_uri, mongo_database) as warehouse:
-        yield warehouse
 
 
 @pytest.fixture

@@ -12,26 +12,11 @@ from sensors import approved_model, watched_sources
 from twin.collection import ingestion
 from twin.records import Source
 from twin.settings import SourceSettings, read
-from twin.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
-def warehouse(home: Path, mongo_uri: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    monkeypatch.setenv("MONGODB_URI", mongo_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", mongo_database)
-    monkeypatch.setenv("TWIN_CONFIG", str(home / "none.yaml"))
-    with Warehouse(mongo_uri, mongo_database) as warehouse:
-        yield warehouse
+    from twin.warehouse import Warehouse
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[bool, str, str | None]:

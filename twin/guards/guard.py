@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from twin.guards.findings import Finding
@@ -44,7 +45,7 @@ class Guard(Protocol):
         ...
 
 
-class Rule:
+class Rule(ABC):
     """A guard with an action; what it finds is given by `found`."""
 
     name = ""
@@ -63,6 +64,6 @@ class Rule:
             for kind, spans in places.items()
         ]
 
+    @abstractmethod
     def found(self, seen: Seen) -> list[tuple[str, Span]]:
         """Kinds and places."""
-        raise NotImplementedError
