@@ -29,6 +29,8 @@ __all__ = ["CONTENT_FILTER", "Guarding", "Outlet"]
 
 CONTENT_FILTER = "content_filter"
 """Why an answer ended that a guard took back; the name is OpenAI's."""
+REPEATED_WORDS = 6
+"""A sentence of so many words that was said before is a loop; a shorter one may be a manner of speaking."""
 MAX_HELD = 400
 """So many characters without an end of a sentence are looked at all the same, up to a blank."""
 
@@ -114,7 +116,8 @@ class Guarding:
 class Outlet:
     """Between the model and the reader: a sentence is held until it was looked at, where the settings may change it.
 
-    What is found later takes the whole answer back: the reader gets `Retracted`, and the model is not asked on.
+    What is found later takes the whole answer back: the reader gets `Retracted`, and the model is not asked on. Nor is
+    it when it says a sentence again: a small model goes on like that to its last token, so the answer ends before it.
     """
 
     def __init__(
@@ -132,6 +135,8 @@ class Outlet:
         self._note = note
         self._passages = [passage.text for passage in draft.passages]
         self._held = ""
+        self._said: set[str] = set()
+        self._loops = False
         self._holding = guards is not None and guards.holding
         self._started = time.perf_counter()
         self._first: float | None = None
@@ -140,8 +145,8 @@ class Outlet:
 
     @property
     def closed(self) -> bool:
-        """Whether the answer was taken back."""
-        return self._draft.refused_by is not None
+        """Whether nothing more is wanted of the model: the answer was taken back, or began to repeat itself."""
+        return self._loops or self._draft.refused_by is not None
 
     def feed(self, text: str) -> None:
         """Takes a piece of the answer; gives out what is whole."""
@@ -161,7 +166,7 @@ class Outlet:
 
     def finish(self) -> None:
         """Looks at the answer as a whole, when it came to its end."""
-        if self.closed or self._guards is None:
+        if self._draft.refused_by is not None or self._guards is None:
             return
         verdict = self._guards.whole(self._draft.text, self._passages, self._prompt)
         self._take(verdict)
@@ -170,9 +175,26 @@ class Outlet:
         if not part or self._guards is None:
             return
         self._held = self._held[len(part) :]
+        part = self._new(part)
+        if not part:
+            return
         verdict = self._guards.sentence(part, self._passages, self._prompt)
         if self._take(verdict) and self._holding:
             self._say(verdict.text)
+
+    def _new(self, part: str) -> str:
+        """The part up to a sentence that was said before."""
+        new = ""
+        for sentence in sentences(part):
+            words = sentence.lower().split()
+            if len(words) >= REPEATED_WORDS:
+                key = " ".join(words)
+                self._loops = self._loops or key in self._said
+                self._said.add(key)
+            if self._loops:
+                break
+            new += sentence
+        return new
 
     def _take(self, verdict: Verdict) -> bool:
         """Whether the answer stands after what was found."""

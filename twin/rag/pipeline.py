@@ -197,7 +197,7 @@ async def _stream(stream: AsyncGenerator[Delta], draft: Draft, outlet: Outlet) -
             async for delta in deltas:
                 outlet.feed(marks.feed(delta.text))
                 if outlet.closed:
-                    return
+                    break
                 if delta.usage:
                     draft.usage = msgspec.to_builtins(delta.usage)
                 draft.finish_reason = delta.finish_reason or draft.finish_reason

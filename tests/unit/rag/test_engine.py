@@ -596,6 +596,20 @@ def test_a_later_finding_takes_the_whole_answer_back_and_stops_the_model() -> No
     assert (world.stored[0].status, world.stored[0].answer) == ("refused", answer.answer)
 
 
+def test_an_answer_ends_before_it_says_a_sentence_again() -> None:
+    world = guarded()
+    assert world.model is not None
+    said = "The chunks of a document follow its headings. "
+    world.model.pieces, world.model.hangs = ["Yes. Yes. ", said, "And then: ", "on.\n", said, "On and on."], True
+    events = stream(world)
+    assert isinstance(events[-1], Finished)
+    answer = events[-1].answer
+    assert answer.answer.strip() == "Yes. Yes. " + said + "And then: on."
+    assert (answer.status, answer.finish_reason) == ("answered", "stop")
+    assert world.model.closed == 1
+    assert world.stored[0].answer == answer.answer
+
+
 def test_where_nothing_may_change_an_answer_its_pieces_come_at_once() -> None:
     world = guarded(**dict.fromkeys(("personal_data", "links", "prompt_leak", "toxicity"), "mark"))
     events = stream(world)
